@@ -1,0 +1,142 @@
+//! Ringing: whom the call rings, until when, and what ends it (PROTOCOL.md section 4.2).
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{Call, DeviceName, Effect, Phase, Refusal, Ringing, Targets};
+use crate::{Jid, Now, Time};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Buzz {
+    caller: Jid,
+    pub(super) until: Time,
+    targets: Targets,
+    /// Who came or refused: their devices are quiet.
+    settled: Vec<Jid>,
+}
+
+impl Buzz {
+    fn rings(&self, who: &Jid) -> bool {
+        let meant = match &self.targets {
+            Targets::Everyone => *who != self.caller,
+            Targets::These(these) => these.contains(who),
+        };
+        meant && !self.settled.contains(who)
+    }
+
+    fn is_settled(&self) -> bool {
+        match &self.targets {
+            Targets::Everyone => false,
+            Targets::These(these) => these.iter().all(|who| self.settled.contains(who)),
+        }
+    }
+}
+
+impl Call {
+    /// How long this person's devices still ring, and for whom.
+    pub fn rings(&self, now: Time, who: &Jid) -> Option<(&Jid, Duration)> {
+        let buzz = self.buzz.as_ref().filter(|buzz| buzz.rings(who))?;
+        let inside = self.onliners.iter().any(|onliner| onliner.who == *who);
+        (!inside).then(|| (&buzz.caller, buzz.until.since(now)))
+    }
+
+    pub(super) fn ring(&mut self, now: Now, who: &Jid, targets: Targets) -> Result<(), Refusal> {
+        if !self.onliners.iter().any(|onliner| onliner.who == *who) {
+            return Err(Refusal::NotInCall);
+        }
+        self.start_ringing(now, who, targets);
+        self.changed(now);
+        Ok(())
+    }
+
+    /// Rings; an earlier ringing goes on with the new one's targets and deadline.
+    pub(super) fn start_ringing(&mut self, now: Now, caller: &Jid, targets: Targets) {
+        let settled: Vec<Jid> = self.onliners.iter().map(|onliner| onliner.who.clone()).collect();
+        let targets = match targets {
+            Targets::Everyone => Targets::Everyone,
+            Targets::These(mut these) => {
+                these.retain(|who| !settled.contains(who));
+                these.sort_unstable();
+                these.dedup();
+                Targets::These(these)
+            }
+        };
+        if targets == Targets::These(Vec::new()) {
+            return;
+        }
+        self.stop_ringing();
+        let until = now.time + self.rules.buzz_timeout;
+        let caller = caller.clone();
+        self.buzz = Some(Buzz { caller: caller.clone(), until, targets: targets.clone(), settled });
+        self.effects.push_back(Effect::Ring { caller, targets });
+    }
+
+    pub(super) fn cancel_ringing(&mut self, now: Now, who: &Jid) -> Result<(), Refusal> {
+        match &self.buzz {
+            None => return Err(Refusal::NotRung),
+            Some(buzz) if buzz.caller != *who => return Err(Refusal::NotTheCaller),
+            Some(_) => self.end_ringing(now),
+        }
+        Ok(())
+    }
+
+    pub(super) fn reject(
+        &mut self,
+        now: Now,
+        by: Jid,
+        device: DeviceName,
+        reason: Arc<str>,
+    ) -> Result<(), Refusal> {
+        let inside = self.onliners.iter().any(|onliner| onliner.who == by);
+        let buzz = self.buzz.as_mut().filter(|buzz| !inside && buzz.rings(&by));
+        let buzz = buzz.ok_or(Refusal::NotRung)?;
+        buzz.settled.push(by.clone());
+        let (caller, settled) = (buzz.caller.clone(), buzz.is_settled());
+        self.quiet(&by, &device);
+        self.effects.push_back(Effect::Rejected { caller, by, device, reason });
+        self.changed(now);
+        if settled {
+            self.end_ringing(now);
+        }
+        Ok(())
+    }
+
+    pub(super) fn expire_buzz(&mut self, now: Now) {
+        if self.buzz.as_ref().is_some_and(|buzz| buzz.until <= now.time) {
+            self.end_ringing(now);
+        }
+    }
+
+    /// Somebody came: his other devices are quiet, and the ringing ends with the last one.
+    pub(super) fn answer_ringing(&mut self, who: &Jid, device: &DeviceName) {
+        let Some(buzz) = self.buzz.as_mut().filter(|buzz| buzz.rings(who)) else { return };
+        buzz.settled.push(who.clone());
+        let settled = buzz.is_settled();
+        self.quiet(who, device);
+        if settled {
+            self.buzz = None;
+        }
+    }
+
+    /// Ends the ringing without an answer: a direct call that never started ends with it.
+    fn end_ringing(&mut self, now: Now) {
+        self.stop_ringing();
+        self.changed(now);
+        if self.phase == Phase::Calling {
+            self.finish(now);
+        }
+    }
+
+    pub(super) fn stop_ringing(&mut self) {
+        if let Some(Buzz { targets, settled: except, .. }) = self.buzz.take() {
+            let whom = Ringing::Rest { targets, except };
+            self.effects.push_back(Effect::StopRinging { whom });
+        }
+    }
+
+    fn quiet(&mut self, who: &Jid, device: &DeviceName) {
+        let whom = Ringing::OtherDevices { who: who.clone(), device: device.clone() };
+        self.effects.push_back(Effect::StopRinging { whom });
+    }
+}

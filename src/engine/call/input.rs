@@ -1,0 +1,135 @@
+//! What may happen to a call, and what is refused.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::{Jid, LegId};
+
+/// A device's name: unique per person.
+pub type DeviceName = Arc<str>;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    Join(Join),
+    /// Own mute.
+    Sound {
+        who: Jid,
+        muted: bool,
+    },
+    /// Ring people.
+    Buzz {
+        who: Jid,
+        targets: Targets,
+    },
+    /// The caller stops ringing.
+    BuzzCancel {
+        who: Jid,
+    },
+    /// One who is rung refuses.
+    Reject {
+        who: Jid,
+        device: DeviceName,
+        reason: Arc<str>,
+    },
+    Leave {
+        who: Jid,
+        device: DeviceName,
+    },
+    Record {
+        on: bool,
+    },
+    /// A device's socket came or went.
+    Socket {
+        who: Jid,
+        device: DeviceName,
+        held: bool,
+    },
+    /// What a media worker saw of a leg.
+    Link {
+        leg: LegId,
+        seen: Seen,
+    },
+    /// The client answered our offer; the leg has this many slots now.
+    Answered {
+        leg: LegId,
+        slots: usize,
+    },
+    /// The client's own offer (renegotiation or ICE restart) wants to be answered.
+    Reoffered {
+        leg: LegId,
+        slots: usize,
+    },
+}
+
+/// A device's offer: it starts the call, joins it, or replaces the device's leg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Join {
+    pub who: Jid,
+    pub device: DeviceName,
+    pub useragent: Arc<str>,
+    pub leg: LegId,
+    pub muted: bool,
+    /// Sections in which the server may send, one voice each.
+    pub slots: usize,
+    /// Whether the server may offer further sections.
+    pub growth: Growth,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Growth {
+    /// By server offer.
+    ByOffer,
+    /// Never: the client offered its sections ahead, or cannot take offers.
+    Never,
+}
+
+/// Who is rung.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Targets {
+    /// Every member of the chat.
+    Everyone,
+    These(Vec<Jid>),
+}
+
+/// What became of a leg's media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Keys are there, and packets or checks come.
+    Alive,
+    /// Nothing authenticated came for the time after which others are told.
+    Silent,
+    /// It cannot come back: the handshake failed, or the peer closed it.
+    Ended,
+}
+
+/// The caller's fault; nothing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("there is no such call any more")]
+    NoSuchCall,
+    #[error("the call is full: {0} people are in it")]
+    CallFull(usize),
+    #[error("you are not in this call")]
+    NotInCall,
+    #[error("nobody is ringing you here")]
+    NotRung,
+    #[error("only who rings may stop it")]
+    NotTheCaller,
+    #[error("our own offer is on its way to you: answer it first")]
+    Glare,
+}
+
+impl Refusal {
+    /// The stable code on the wire (PROTOCOL.md section 1).
+    pub const fn code(self) -> &'static str {
+        match self {
+            Refusal::NoSuchCall => "no_such_call",
+            Refusal::CallFull(_) => "call_full",
+            Refusal::NotInCall => "not_in_call",
+            Refusal::NotRung => "not_rung",
+            Refusal::NotTheCaller => "no_right",
+            Refusal::Glare => "glare",
+        }
+    }
+}

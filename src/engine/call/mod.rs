@@ -1,0 +1,295 @@
+//! The control state of one call: who is in it, by which legs, muted or not, whom it rings, and
+//! what everybody must be told. Rules: PROTOCOL.md section 4.
+//!
+//! Knows no sockets, no media and no names of people: an input changes the state and pushes
+//! effects, which the shell does in order.
+
+mod buzz;
+mod effect;
+mod input;
+mod onliner;
+mod roster;
+mod sections;
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+pub use effect::{Effect, LegEnd, Ringing};
+pub use input::{DeviceName, Growth, Input, Join, Refusal, Seen, Targets};
+pub use onliner::{Leg, Link, Mute, Onliner, Socket};
+
+use crate::limits::{
+    GENTIME_STEP_NANOS, STATE_INTERVAL, STATE_INTERVAL_ABOVE_50, STATE_INTERVAL_ABOVE_200,
+};
+use crate::routes::Permits;
+use crate::{Jid, LegId, Now, Time, Wall};
+
+/// What the configuration says about calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    pub participants_max: usize,
+    pub slots_max: usize,
+    /// A second device's offer puts the first one out.
+    pub only_one_device: bool,
+    pub buzz_timeout: Duration,
+    /// From `Seen::Silent` to the leg's removal.
+    pub lost_grace: Duration,
+    /// From the offer to the leg's removal if it never connects.
+    pub connect_timeout: Duration,
+    pub socketless_max: Duration,
+}
+
+/// Where the call happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Two people; it rings the other one and starts when he comes.
+    Direct([Jid; 2]),
+    /// Starts at once.
+    Group,
+}
+
+/// How far the call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// A direct call whose other person has not come yet.
+    Calling,
+    Live {
+        start: Wall,
+    },
+    Finished {
+        start: Option<Wall>,
+        finish: Wall,
+    },
+}
+
+/// One call, from its first offer to its finish.
+#[derive(Clone, Debug)]
+pub struct Call {
+    place: Place,
+    rules: Rules,
+    created: Wall,
+    phase: Phase,
+    onliners: Vec<Onliner>,
+    buzz: Option<buzz::Buzz>,
+    audiorecord: bool,
+    permits: Permits,
+    gentime: i64,
+    telling: Telling,
+    effects: VecDeque<Effect>,
+}
+
+/// Coalescing of states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Telling {
+    /// Everybody knows; another state may go from this time on.
+    Told {
+        next: Time,
+    },
+    Due {
+        at: Time,
+    },
+}
+
+impl Call {
+    pub fn new(now: Now, place: Place, rules: Rules) -> Call {
+        let phase = match place {
+            Place::Direct(_) => Phase::Calling,
+            Place::Group => Phase::Live { start: now.wall },
+        };
+        Call {
+            place,
+            rules,
+            created: now.wall,
+            phase,
+            onliners: Vec::new(),
+            buzz: None,
+            audiorecord: false,
+            permits: Permits::default(),
+            gentime: 0,
+            telling: Telling::Told { next: now.time },
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// Applies one input.
+    ///
+    /// # Errors
+    /// The refusal is the sender's; nothing changed and there is no effect.
+    pub fn handle(&mut self, now: Now, input: Input) -> Result<(), Refusal> {
+        if self.is_finished() {
+            return Err(Refusal::NoSuchCall);
+        }
+        match input {
+            Input::Join(join) => self.join(now, &join)?,
+            Input::Sound { who, muted } => self.sound(now, &who, muted)?,
+            Input::Buzz { who, targets } => self.ring(now, &who, targets)?,
+            Input::BuzzCancel { who } => self.cancel_ringing(now, &who)?,
+            Input::Reject { who, device, reason } => self.reject(now, who, device, reason)?,
+            Input::Leave { who, device } => self.leave(now, &who, &device)?,
+            Input::Record { on } => self.record(now, on),
+            Input::Socket { who, device, held } => self.socket(now, &who, &device, held),
+            Input::Link { leg, seen } => self.link(now, leg, seen),
+            Input::Answered { leg, slots } => self.answered(leg, slots),
+            Input::Reoffered { leg, slots } => self.reoffered(now, leg, slots)?,
+        }
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Does what is due by `now`.
+    pub fn handle_timeout(&mut self, now: Now) {
+        if !self.is_finished() {
+            self.expire_legs(now);
+            self.expire_buzz(now);
+            self.settle(now);
+        }
+    }
+
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Gives back effects that were polled but not yet done; they come before newer ones.
+    pub fn put_back(&mut self, effects: Vec<Effect>) {
+        for effect in effects.into_iter().rev() {
+            self.effects.push_front(effect);
+        }
+    }
+
+    /// When `handle_timeout` has something to do next.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let legs = self.onliners.iter().flat_map(|onliner| &onliner.legs);
+        let telling = match self.telling {
+            Telling::Told { .. } => None,
+            Telling::Due { at } => Some(at),
+        };
+        let buzz = self.buzz.as_ref().map(|buzz| buzz.until);
+        legs.filter_map(Leg::deadline).chain(telling).chain(buzz).min()
+    }
+
+    /// Whether this person's offer would be taken now.
+    ///
+    /// # Errors
+    /// The refusal that the join would get.
+    pub fn admits(&self, who: &Jid) -> Result<(), Refusal> {
+        if self.is_finished() {
+            return Err(Refusal::NoSuchCall);
+        }
+        let known = self.onliners.iter().any(|onliner| onliner.who == *who);
+        if !known && self.onliners.len() >= self.rules.participants_max {
+            return Err(Refusal::CallFull(self.onliners.len()));
+        }
+        Ok(())
+    }
+
+    pub fn onliners(&self) -> &[Onliner] {
+        &self.onliners
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub fn created(&self) -> Wall {
+        self.created
+    }
+
+    pub fn is_finished(&self) -> bool {
+        matches!(self.phase, Phase::Finished { .. })
+    }
+
+    pub fn is_buzzing(&self) -> bool {
+        self.buzz.is_some()
+    }
+
+    pub fn is_recording(&self) -> bool {
+        self.audiorecord
+    }
+
+    /// A version above every former one, for a state that is told now.
+    pub fn next_gentime(&mut self, wall: Wall) -> i64 {
+        self.gentime = wall.as_nanos().max(self.gentime.saturating_add(GENTIME_STEP_NANOS));
+        self.gentime
+    }
+
+    /// What follows from any change: permits, offers, the state.
+    fn settle(&mut self, now: Now) {
+        self.derive_permits();
+        self.derive_offers(now.time);
+        if let Telling::Due { at } = self.telling
+            && (at <= now.time || self.is_finished())
+        {
+            let gentime = self.next_gentime(now.wall);
+            self.telling = Telling::Told { next: now.time + self.state_interval() };
+            self.effects.push_back(Effect::State { gentime });
+        }
+    }
+
+    /// Marks the state as changed; it goes at once, or when its interval is over.
+    fn changed(&mut self, now: Now) {
+        if let Telling::Told { next } = self.telling {
+            self.telling = Telling::Due { at: next.max(now.time) };
+        }
+    }
+
+    fn state_interval(&self) -> Duration {
+        match self.onliners.len() {
+            0..=50 => STATE_INTERVAL,
+            51..=200 => STATE_INTERVAL_ABOVE_50,
+            _ => STATE_INTERVAL_ABOVE_200,
+        }
+    }
+
+    /// Whoever is not muted may be heard.
+    fn derive_permits(&mut self) {
+        let unmuted = self.onliners.iter().filter(|onliner| !onliner.mute.is_muted());
+        let audible: Vec<LegId> =
+            unmuted.flat_map(|onliner| onliner.legs.iter().map(|leg| leg.id)).collect();
+        if audible != self.permits.audible {
+            self.permits = Permits { version: self.permits.version + 1, audible };
+            self.effects.push_back(Effect::Permit(self.permits.clone()));
+        }
+    }
+
+    /// A slot for each other voice, up to `slots_max`.
+    fn derive_offers(&mut self, now: Time) {
+        let legs: usize = self.onliners.iter().map(|onliner| onliner.legs.len()).sum();
+        for onliner in &mut self.onliners {
+            let wanted = (legs - onliner.legs.len()).min(self.rules.slots_max);
+            for leg in onliner.legs.iter_mut().filter(|leg| leg.link == Link::Connected) {
+                if let Some(slots) = leg.sections.due(now, wanted) {
+                    self.effects.push_back(Effect::OfferSlots { leg: leg.id, slots });
+                }
+            }
+        }
+    }
+
+    fn record(&mut self, now: Now, on: bool) {
+        if self.audiorecord != on {
+            self.audiorecord = on;
+            self.changed(now);
+        }
+    }
+
+    /// Everyone is put out, what rings ceases, the last state goes.
+    fn finish(&mut self, now: Now) {
+        self.stop_ringing();
+        for onliner in core::mem::take(&mut self.onliners) {
+            for leg in onliner.legs {
+                self.put_out(&onliner.who, leg, LegEnd::CallFinished);
+            }
+        }
+        let start = match self.phase {
+            Phase::Live { start } => Some(start),
+            Phase::Calling => None,
+            Phase::Finished { start, .. } => start,
+        };
+        self.phase = Phase::Finished { start, finish: now.wall };
+        self.changed(now);
+        self.effects.push_back(Effect::Listed);
+        self.effects.push_back(Effect::Finished);
+    }
+}

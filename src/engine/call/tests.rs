@@ -1,0 +1,346 @@
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::*;
+use alloc::format;
+
+struct Story {
+    call: Call,
+    now: Now,
+    legs: u64,
+}
+
+fn jid(name: &str) -> Jid {
+    Jid::parse(&format!("d-{name}")).unwrap()
+}
+
+const RULES: Rules = Rules {
+    participants_max: 3,
+    slots_max: 8,
+    only_one_device: true,
+    buzz_timeout: Duration::from_secs(60),
+    lost_grace: Duration::from_secs(30),
+    connect_timeout: Duration::from_secs(40),
+    socketless_max: Duration::from_secs(600),
+};
+
+impl Story {
+    fn new(place: Place) -> Self {
+        let now = Now { time: Time::ZERO, wall: Wall(1_000_000_000) };
+        Story { call: Call::new(now, place, RULES), now, legs: 0 }
+    }
+
+    fn direct() -> Self {
+        Self::new(Place::Direct([jid("anna"), jid("boris")]))
+    }
+
+    fn group() -> Self {
+        Self::new(Place::Group)
+    }
+
+    fn wait(&mut self, span: Duration) {
+        self.now.time = self.now.time + span;
+        self.now.wall.0 += span.as_nanos() as i64;
+        self.call.handle_timeout(self.now);
+    }
+
+    fn input(&mut self, input: Input) -> Result<Vec<Effect>, Refusal> {
+        let result = self.call.handle(self.now, input);
+        let effects = self.effects();
+        result.map(|()| effects)
+    }
+
+    fn effects(&mut self) -> Vec<Effect> {
+        core::iter::from_fn(|| self.call.poll_effect()).collect()
+    }
+
+    fn join(&mut self, name: &str, device: &str, muted: bool) -> Result<Vec<Effect>, Refusal> {
+        self.legs += 1;
+        self.input(Input::Join(Join {
+            who: jid(name),
+            device: device.into(),
+            useragent: "".into(),
+            leg: LegId(self.legs),
+            muted,
+            slots: 1,
+            growth: Growth::ByOffer,
+        }))
+    }
+
+    fn leave(&mut self, name: &str, device: &str) -> Result<Vec<Effect>, Refusal> {
+        self.input(Input::Leave { who: jid(name), device: device.into() })
+    }
+
+    fn reject(&mut self, name: &str) -> Result<Vec<Effect>, Refusal> {
+        let (who, device, reason) = (jid(name), "tv".into(), "busy".into());
+        self.input(Input::Reject { who, device, reason })
+    }
+
+    fn seen(&mut self, leg: u64, seen: Seen) -> Vec<Effect> {
+        self.input(Input::Link { leg: LegId(leg), seen }).unwrap()
+    }
+
+    fn people(&self) -> Vec<String> {
+        self.call.onliners().iter().map(|o| String::from(&o.who.as_str()[2..])).collect()
+    }
+}
+
+fn permitted(effects: &[Effect]) -> Option<Vec<u64>> {
+    effects.iter().rev().find_map(|effect| match effect {
+        Effect::Permit(permits) => Some(permits.audible.iter().map(|leg| leg.0).collect()),
+        _ => None,
+    })
+}
+
+fn rings(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::Ring { .. }))
+}
+
+fn quiets_all(effects: &[Effect]) -> bool {
+    let rest = |e: &Effect| matches!(e, Effect::StopRinging { whom: Ringing::Rest { .. } });
+    effects.iter().any(rest)
+}
+
+#[test]
+fn a_group_call_starts_with_its_first_offer_and_rings_nobody() {
+    let mut story = Story::group();
+    let effects = story.join("anna", "phone", false).unwrap();
+    assert!(!rings(&effects));
+    assert_eq!(permitted(&effects), Some([1].into()));
+    assert!(matches!(story.call.phase(), Phase::Live { .. }));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::State { .. })));
+}
+
+#[test]
+fn a_direct_call_rings_and_starts_when_the_other_comes() {
+    let mut story = Story::direct();
+    assert!(rings(&story.join("anna", "phone", false).unwrap()));
+    assert_eq!(story.call.phase(), Phase::Calling);
+    assert!(story.call.rings(story.now.time, &jid("boris")).is_some());
+    let effects = story.join("boris", "phone", false).unwrap();
+    let (who, device) = (jid("boris"), "phone".into());
+    let whom = Ringing::OtherDevices { who, device };
+    assert!(effects.contains(&Effect::StopRinging { whom }));
+    assert!(matches!(story.call.phase(), Phase::Live { .. }));
+    assert!(!story.call.is_buzzing());
+}
+
+#[test]
+fn a_callers_second_device_is_not_the_answer() {
+    let mut story = Story::direct();
+    story.join("anna", "phone", false).unwrap();
+    story.join("anna", "desk", false).unwrap();
+    assert_eq!(story.call.phase(), Phase::Calling);
+    assert!(story.call.is_buzzing());
+}
+
+#[test]
+fn a_refused_direct_call_finishes_and_tells_the_caller() {
+    let mut story = Story::direct();
+    story.join("anna", "phone", false).unwrap();
+    let effects = story.reject("boris").unwrap();
+    let (caller, by, device, reason) = (jid("anna"), jid("boris"), "tv".into(), "busy".into());
+    assert!(effects.contains(&Effect::Rejected { caller, by, device, reason }));
+    assert!(effects.contains(&Effect::PutOut { who: jid("anna"), device: "phone".into() }));
+    assert!(effects.contains(&Effect::Finished));
+    assert!(matches!(story.call.phase(), Phase::Finished { start: None, .. }));
+}
+
+#[test]
+fn ringing_ends_by_time_by_its_caller_and_with_him() {
+    let by_time = |story: &mut Story| {
+        story.wait(RULES.buzz_timeout);
+        story.effects()
+    };
+    let by_caller = |s: &mut Story| s.input(Input::BuzzCancel { who: jid("anna") }).unwrap();
+    let by_leave = |s: &mut Story| s.leave("anna", "phone").unwrap();
+    let ends: [&dyn Fn(&mut Story) -> Vec<Effect>; 3] = [&by_time, &by_caller, &by_leave];
+    for end in ends {
+        let mut story = Story::direct();
+        story.join("anna", "phone", false).unwrap();
+        let effects = end(&mut story);
+        assert!(quiets_all(&effects), "{effects:?}");
+        assert!(effects.contains(&Effect::Finished));
+    }
+}
+
+#[test]
+fn only_the_caller_stops_the_ringing() {
+    let mut story = Story::direct();
+    story.join("anna", "phone", false).unwrap();
+    let refused = story.input(Input::BuzzCancel { who: jid("boris") });
+    assert_eq!(refused, Err(Refusal::NotTheCaller));
+    assert!(story.call.is_buzzing());
+}
+
+#[test]
+fn a_group_is_rung_on_demand_and_refusals_do_not_end_the_call() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    let targets = Targets::These([jid("boris"), jid("anna"), jid("boris")].into());
+    let effects = story.input(Input::Buzz { who: jid("anna"), targets }).unwrap();
+    let targets = Targets::These([jid("boris")].into());
+    assert!(effects.contains(&Effect::Ring { caller: jid("anna"), targets }));
+    story.reject("boris").unwrap();
+    assert!(!story.call.is_buzzing());
+    assert_eq!(story.people(), ["anna"]);
+    assert_eq!(story.reject("boris"), Err(Refusal::NotRung));
+}
+
+#[test]
+fn a_muted_onliner_is_not_permitted_until_he_unmutes() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    story.join("boris", "phone", true).unwrap();
+    let effects = story.input(Input::Sound { who: jid("anna"), muted: true }).unwrap();
+    assert_eq!(permitted(&effects), Some([].into()));
+    assert!(effects.contains(&Effect::Sound { who: jid("anna"), muted: true }));
+    let effects = story.input(Input::Sound { who: jid("boris"), muted: false }).unwrap();
+    assert_eq!(permitted(&effects), Some([2].into()));
+}
+
+#[test]
+fn a_reconnect_is_the_same_onliner_with_the_same_mute() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    story.input(Input::Sound { who: jid("anna"), muted: true }).unwrap();
+    let effects = story.join("anna", "phone", false).unwrap();
+    let reason = LegEnd::Replaced;
+    assert!(effects.contains(&Effect::CloseLeg { leg: LegId(1), reason }));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::PutOut { .. })));
+    assert_eq!(permitted(&effects), None);
+    assert_eq!(story.call.onliners()[0].mute, Mute::BySelf);
+    assert_eq!(story.people(), ["anna"]);
+}
+
+#[test]
+fn a_second_device_puts_the_first_one_out() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    let effects = story.join("anna", "desk", false).unwrap();
+    assert!(effects.contains(&Effect::PutOut { who: jid("anna"), device: "phone".into() }));
+    assert_eq!(permitted(&effects), Some([2].into()));
+}
+
+#[test]
+fn one_too_many_is_refused_and_changes_nothing() {
+    let mut story = Story::group();
+    for name in ["anna", "boris", "clara"] {
+        story.join(name, "phone", false).unwrap();
+    }
+    assert_eq!(story.join("dora", "phone", false), Err(Refusal::CallFull(3)));
+    assert_eq!(story.people(), ["anna", "boris", "clara"]);
+    assert!(story.join("clara", "phone", false).is_ok());
+}
+
+#[test]
+fn the_last_one_out_finishes_the_call() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    story.join("boris", "phone", false).unwrap();
+    assert!(!story.leave("anna", "phone").unwrap().contains(&Effect::Finished));
+    let effects = story.leave("boris", "phone").unwrap();
+    let finished = effects.iter().position(|effect| *effect == Effect::Finished);
+    let state = effects.iter().rposition(|effect| matches!(effect, Effect::State { .. }));
+    assert!(finished < state && finished.is_some());
+    assert_eq!(story.leave("boris", "phone"), Err(Refusal::NoSuchCall));
+}
+
+#[test]
+fn lost_media_is_shown_then_removed_and_a_return_in_time_is_kept() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    story.join("boris", "phone", false).unwrap();
+    story.seen(1, Seen::Alive);
+    story.seen(2, Seen::Alive);
+    story.seen(1, Seen::Silent);
+    story.wait(Duration::from_secs(29));
+    story.seen(1, Seen::Alive);
+    story.wait(Duration::from_secs(60));
+    assert_eq!(story.people(), ["anna", "boris"]);
+    story.seen(2, Seen::Silent);
+    story.wait(Duration::from_secs(30));
+    assert_eq!(story.people(), ["anna"]);
+}
+
+#[test]
+fn a_leg_that_never_connects_is_removed() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    story.wait(RULES.connect_timeout);
+    assert!(story.call.is_finished());
+}
+
+#[test]
+fn a_lost_socket_keeps_the_leg_while_media_lives() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    story.seen(1, Seen::Alive);
+    let socket = |held| Input::Socket { who: jid("anna"), device: "phone".into(), held };
+    story.input(socket(false)).unwrap();
+    story.wait(Duration::from_secs(599));
+    assert_eq!(story.people(), ["anna"]);
+    story.input(socket(true)).unwrap();
+    story.wait(Duration::from_secs(1_000));
+    assert_eq!(story.people(), ["anna"]);
+    story.input(socket(false)).unwrap();
+    story.wait(RULES.socketless_max);
+    assert!(story.call.is_finished());
+}
+
+#[test]
+fn sections_are_offered_only_once_connected_and_for_each_other_voice() {
+    let mut story = Story::group();
+    for name in ["anna", "boris", "clara"] {
+        story.join(name, "phone", false).unwrap();
+    }
+    let effects = story.seen(1, Seen::Alive);
+    assert!(effects.contains(&Effect::OfferSlots { leg: LegId(1), slots: 2 }));
+    let offers = |effects: &[Effect]| {
+        effects.iter().filter(|effect| matches!(effect, Effect::OfferSlots { .. })).count()
+    };
+    assert_eq!(offers(&effects), 1);
+    let answered = Input::Answered { leg: LegId(1), slots: 2 };
+    assert_eq!(offers(&story.input(answered).unwrap()), 0);
+}
+
+#[test]
+fn two_people_are_never_renegotiated() {
+    let mut story = Story::direct();
+    story.join("anna", "phone", false).unwrap();
+    story.join("boris", "phone", false).unwrap();
+    let mut effects = story.seen(1, Seen::Alive);
+    effects.extend(story.seen(2, Seen::Alive));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::OfferSlots { .. })));
+}
+
+#[test]
+fn states_are_told_together_and_their_version_rises() {
+    let mut story = Story::group();
+    let mut versions = Vec::new();
+    let mut note = |effects: Vec<Effect>| {
+        let states = effects.into_iter().filter_map(|effect| match effect {
+            Effect::State { gentime } => Some(gentime),
+            _ => None,
+        });
+        versions.extend(states);
+    };
+    note(story.join("anna", "phone", false).unwrap());
+    for muted in [true, false, true, false] {
+        note(story.input(Input::Sound { who: jid("anna"), muted }).unwrap());
+    }
+    let due = story.call.poll_timeout();
+    story.wait(Duration::from_millis(100));
+    note(story.effects());
+    assert_eq!(due, Some(Time::from_micros(100_000)));
+    assert_eq!(versions.len(), 2);
+    assert!(versions[0] < versions[1]);
+}
+
+#[test]
+fn a_version_rises_though_the_clock_goes_back() {
+    let mut story = Story::group();
+    let first = story.call.next_gentime(Wall(5_000_000_000));
+    let second = story.call.next_gentime(Wall(1_000));
+    assert_eq!(second, first + GENTIME_STEP_NANOS);
+}

@@ -1,0 +1,37 @@
+//! The bounds of a call, each with its unit, its reason and what happens there.
+
+use core::time::Duration;
+
+/// Longest jid in bytes: prefix and UUID take 39. Longer: not a jid.
+pub const JID_BYTES: usize = 64;
+
+/// Most slots a leg may have, whatever the configuration says: one byte of a bit set.
+pub const SLOTS_HARD_MAX: usize = 16;
+
+/// States go to a chat at most this often; changes between are told together.
+pub const STATE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// From 51 onliners on: a state is long, and there are many readers.
+pub const STATE_INTERVAL_ABOVE_50: Duration = Duration::from_millis(250);
+
+/// From 201 onliners on.
+pub const STATE_INTERVAL_ABOVE_200: Duration = Duration::from_secs(1);
+
+/// A version step in nanoseconds: JavaScript reads `gentime` as a double, whose precision at
+/// today's values is 256 ns; a millisecond stays far above it.
+pub const GENTIME_STEP_NANOS: i64 = 1_000_000;
+
+/// While its own offer is younger than this the server is the impolite side of a glare.
+pub const GLARE_IMPOLITE: Duration = Duration::from_secs(5);
+
+/// An unanswered offer is repeated with the next change after this.
+pub const OFFER_RETRY: Duration = Duration::from_secs(10);
+
+/// Devices of one person in one call where several are allowed. One more: the oldest is put out.
+pub const DEVICES_PER_ONLINER: usize = 5;
+
+/// Samples a second of Opus's RTP clock (RFC 7587 section 4.1).
+pub const RTP_HZ: u64 = 48_000;
+
+/// Samples of the usual Opus frame of 20 ms: the least step of a timestamp at a switch.
+pub const FRAME_SAMPLES: u32 = 960;
