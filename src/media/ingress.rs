@@ -1,0 +1,286 @@
+//! The way in: what a datagram is (RFC 7983), whose it is, and whether it is true. Nothing
+//! changes before a datagram is authenticated; what fails is counted and dropped in silence.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use engine::rtp::{Reception, View};
+use engine::{Discard, Time};
+
+use super::fanout::{Heard, forward};
+use super::ice::{self, Changes, Check, IceDiscard, IceLite};
+use super::leg::{Leg, SenderReportSeen, Told};
+use super::socket::Path;
+use super::srtp::OpenError;
+use super::worker::Worker;
+
+/// Who a datagram belongs to.
+#[derive(Default)]
+pub(super) struct Addresses {
+    /// By our own user name fragment, for checks.
+    ufrags: HashMap<Box<[u8]>, u32>,
+    /// By proved remote address, for everything else; with the local address it came to.
+    proved: HashMap<SocketAddr, (u32, IpAddr)>,
+}
+
+impl Addresses {
+    pub fn name(&mut self, ufrag: &str, seat: u32) {
+        self.ufrags.insert(ufrag.as_bytes().into(), seat);
+    }
+
+    pub fn unname(&mut self, ufrag: &str) {
+        self.ufrags.remove(ufrag.as_bytes());
+    }
+
+    /// True where the address is new, or was another's.
+    fn prove(&mut self, path: Path, seat: u32) -> bool {
+        let entry = (seat, path.local);
+        self.proved.insert(path.remote, entry) != Some(entry)
+    }
+
+    /// Takes an address back, unless another leg has proved it since.
+    pub fn disprove(&mut self, remote: SocketAddr, seat: u32) {
+        if self.proved.get(&remote).is_some_and(|(owner, _)| *owner == seat) {
+            self.proved.remove(&remote);
+        }
+    }
+
+    pub fn forget(&mut self, ice: &IceLite, seat: u32) {
+        self.unname(&ice.local().ufrag);
+        if let Some(former) = ice.former_ufrag() {
+            self.unname(former);
+        }
+        for remote in ice.addresses() {
+            self.disprove(remote, seat);
+        }
+    }
+
+    pub fn local_of(&self, remote: SocketAddr) -> Option<IpAddr> {
+        self.proved.get(&remote).map(|(_, local)| *local)
+    }
+}
+
+impl Worker {
+    pub fn handle_datagram(&mut self, moment: Instant, now: Time, datagram: &mut [u8], path: Path) {
+        let done = match datagram.first() {
+            Some(0..=3) => self.handle_check(moment, now, datagram, path),
+            Some(20..=63) => self.handle_handshake(now, datagram, path),
+            Some(128..=191) => match self.addresses.proved.get(&path.remote) {
+                Some((seat, _)) => {
+                    let seat = *seat;
+                    self.handle_media(moment, now, seat, datagram);
+                    Ok(())
+                }
+                None => Err(Discard::UnknownAddress),
+            },
+            Some(_) | None => Err(Discard::UnknownProtocol),
+        };
+        if let Err(reason) = done {
+            self.stats.discard(reason);
+        }
+    }
+
+    fn handle_check(
+        &mut self,
+        moment: Instant,
+        now: Time,
+        datagram: &[u8],
+        path: Path,
+    ) -> Result<(), Discard> {
+        let ufrag = ice::addressed_ufrag(datagram).ok_or(Discard::UnauthenticatedCheck)?;
+        let seat = *self.addresses.ufrags.get(ufrag).ok_or(Discard::UnauthenticatedCheck)?;
+        let leg = self.seats.at_mut(seat).ok_or(Discard::Gone)?;
+        let checked = leg.ice.handle_request(moment, path.remote, datagram, &mut self.reply);
+        let check = checked.map_err(reason_of_check)?;
+        let to = self.socket.destination(path);
+        if let Some(room) = self.outbox.buffer().get_mut(..self.reply.len()) {
+            room.copy_from_slice(&self.reply);
+            self.outbox.push(&self.socket, self.reply.len(), &to);
+        }
+        match check {
+            Check::Alive => {}
+            Check::Changed(changes) => self.follow(seat, &changes),
+            Check::RoleConflict => return Ok(()),
+        }
+        // The same remote address may come to another of ours, or to another leg's.
+        let moved = self.addresses.prove(path, seat);
+        if moved || self.seats.at(seat).is_some_and(|leg| leg.to.is_none()) {
+            self.follow_path(seat);
+        }
+        self.note_life(now, seat);
+        Ok(())
+    }
+
+    /// Brings the tables and the leg's destination in line with its agent.
+    pub fn follow(&mut self, seat: u32, changes: &Changes) {
+        for evicted in &changes.evicted {
+            self.addresses.disprove(*evicted, seat);
+        }
+        if let Some(former) = &changes.ended_ufrag {
+            self.addresses.unname(former);
+        }
+        if changes.moved.is_some() {
+            self.follow_path(seat);
+        }
+    }
+
+    /// Sends media where the newest nomination says.
+    fn follow_path(&mut self, seat: u32) {
+        let Some(leg) = self.seats.at_mut(seat) else { return };
+        let path = leg.ice.path().and_then(|remote| {
+            let local = self.addresses.local_of(remote)?;
+            Some(Path { remote, local })
+        });
+        leg.to = path.map(|path| self.socket.destination(path));
+    }
+
+    fn handle_handshake(&mut self, now: Time, datagram: &[u8], path: Path) -> Result<(), Discard> {
+        let owner = self.addresses.proved.get(&path.remote);
+        let (seat, _) = *owner.ok_or(Discard::UnknownAddress)?;
+        let leg = self.seats.at_mut(seat).ok_or(Discard::Gone)?;
+        if !leg.source.allowance.take(now, datagram.len()) {
+            return Err(Discard::TooFast);
+        }
+        let key = leg.handshake;
+        let taken = self.handshakes.datagram(key, path, datagram);
+        if taken { Ok(()) } else { Err(Discard::HandshakeQueueFull) }
+    }
+
+    /// RTP or RTCP from a proved address.
+    pub fn handle_media(&mut self, moment: Instant, now: Time, seat: u32, datagram: &mut [u8]) {
+        // RTCP's packet types stand where RTP has marker and payload type (RFC 5761 section 4).
+        let is_rtcp = datagram.get(1).is_some_and(|kind| (192..=223).contains(kind));
+        let done = match is_rtcp {
+            true => self.handle_rtcp(moment, now, seat, datagram),
+            false => self.handle_rtp(now, seat, datagram),
+        };
+        if let Err(reason) = done {
+            self.stats.discard(reason);
+        }
+    }
+
+    fn handle_rtp(&mut self, now: Time, seat: u32, packet: &mut [u8]) -> Result<(), Discard> {
+        let leg = self.seats.at_mut(seat).ok_or(Discard::Gone)?;
+        let (id, call) = (leg.id, leg.call);
+        let Some(keys) = &mut leg.keys else {
+            let kept = self.keep_early(id, packet);
+            return if kept { Ok(()) } else { Err(Discard::NoKeys) };
+        };
+        let opened = keys.opener.open_rtp(packet).map_err(reason_of)?;
+        self.stats.received();
+        let plain = packet.get(..opened.len).ok_or(Discard::Malformed)?;
+        let view = View::parse(plain, leg.source.level_id)?;
+        leg.life.seen_at = now;
+        if !leg.source.allowance.take(now, plain.len()) {
+            return Err(Discard::TooFast);
+        }
+        if view.payload_type != leg.source.payload_type {
+            return Err(Discard::WrongPayloadType);
+        }
+        let renewed = leg.note_reception(now, opened.index, &view);
+        let silent = leg.life.told == Told::Silent;
+        if silent {
+            self.tell_link(seat, Told::Alive);
+        }
+        let routes = self.calls.get_mut(&call).ok_or(Discard::Gone)?;
+        if renewed {
+            routes.renew(id);
+        }
+        let (voice, routes) = routes.of(id).ok_or(Discard::Muted)?;
+        let payload = plain.get(view.payload.clone()).ok_or(Discard::Malformed)?;
+        let heard = Heard { at: now, index: opened.index, view: &view, payload };
+        let (seats, outbox) = (&mut self.seats, &mut self.outbox);
+        forward(&heard, voice, routes, seats, outbox, &self.socket, &self.stats);
+        Ok(())
+    }
+
+    fn handle_rtcp(
+        &mut self,
+        moment: Instant,
+        now: Time,
+        seat: u32,
+        packet: &mut [u8],
+    ) -> Result<(), Discard> {
+        let leg = self.seats.at_mut(seat).ok_or(Discard::Gone)?;
+        let keys = leg.keys.as_mut().ok_or(Discard::NoKeys)?;
+        let len = keys.opener.open_rtcp(packet).map_err(reason_of)?;
+        if !leg.source.allowance.take(now, len) {
+            return Err(Discard::TooFast);
+        }
+        leg.handle_reports(moment, packet.get(..len).ok_or(Discard::Malformed)?);
+        self.note_life(now, seat);
+        Ok(())
+    }
+
+    fn note_life(&mut self, now: Time, seat: u32) {
+        let Some(leg) = self.seats.at_mut(seat) else { return };
+        leg.life.seen_at = now;
+        if leg.life.told == Told::Silent {
+            self.tell_link(seat, Told::Alive);
+        }
+    }
+}
+
+impl Leg {
+    /// Counts the packet; true where the voice has another SSRC than before.
+    fn note_reception(&mut self, now: Time, index: u64, view: &View) -> bool {
+        match &mut self.source.voice {
+            Some((ssrc, reception)) if *ssrc == view.ssrc => {
+                reception.note(now, index, view.timestamp);
+                false
+            }
+            voice => {
+                let renewed = voice.is_some();
+                *voice = Some((view.ssrc, Reception::new(now, index, view.timestamp)));
+                renewed
+            }
+        }
+    }
+
+    /// What the peer's reports say: how well our slots arrive, and his clock.
+    fn handle_reports(&mut self, moment: Instant, mut compound: &[u8]) {
+        use rtc_rtcp::receiver_report::ReceiverReport;
+        use rtc_rtcp::sender_report::SenderReport;
+        let Ok(packets) = rtc_rtcp::packet::unmarshal(&mut compound) else { return };
+        for packet in packets {
+            let packet = packet.as_any();
+            if let Some(report) = packet.downcast_ref::<SenderReport>() {
+                let middle = (report.ntp_time >> 16) as u32;
+                self.source.last_report = Some(SenderReportSeen { middle, at: moment });
+                self.note_losses(&report.reports);
+            } else if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
+                self.note_losses(&report.reports);
+            }
+        }
+    }
+
+    fn note_losses(&mut self, reports: &[rtc_rtcp::reception_report::ReceptionReport]) {
+        for report in reports {
+            if let Some(slot) = self.slots.iter_mut().find(|slot| slot.ssrc == report.ssrc) {
+                slot.lost_there = report.fraction_lost;
+            }
+        }
+    }
+}
+
+fn reason_of(error: OpenError) -> Discard {
+    match error {
+        OpenError::Malformed => Discard::Malformed,
+        OpenError::Unauthenticated => Discard::Unauthenticated,
+        OpenError::Replayed => Discard::Replayed,
+        OpenError::TooManySsrcs => Discard::TooManySources,
+    }
+}
+
+fn reason_of_check(error: IceDiscard) -> Discard {
+    match error {
+        IceDiscard::TooFast => Discard::TooManyChecks,
+        IceDiscard::Malformed
+        | IceDiscard::Fingerprint
+        | IceDiscard::Username
+        | IceDiscard::Integrity
+        | IceDiscard::Unknown
+        | IceDiscard::Replayed => Discard::UnauthenticatedCheck,
+    }
+}

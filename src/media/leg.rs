@@ -1,0 +1,168 @@
+//! A leg as its worker holds it: the way to the peer, its keys, the voice it sends, its slots.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use engine::rtp::{Reception, Template, TemplateSpec};
+use engine::slots::Stream;
+use engine::{LegId, Time};
+
+use super::dtls::HandshakeKey;
+use super::ice::{self, IceLite};
+use super::sdp::Fingerprint;
+use super::socket::Destination;
+use super::srtp::{Opener, Sealer};
+use super::{CallNo, Notice};
+use crate::limits::{SENDER_BYTES_PER_S, SENDER_PACKETS_PER_S};
+
+/// Where a call hears of its legs. `Err` gives the notice back: it is told again later.
+pub type NoticeSink = Arc<dyn Fn(Notice) -> Result<(), Notice> + Send + Sync>;
+
+/// All a worker needs to know of a leg, from the client's offer and our answer.
+pub struct LegSpec {
+    pub leg: LegId,
+    pub call: CallNo,
+    pub local: ice::Credentials,
+    pub remote_ufrag: String,
+    pub fingerprints: Vec<Fingerprint>,
+    /// Payload type of Opus in what the client sends.
+    pub payload_type: u8,
+    /// Extension id of the audio level in what the client sends.
+    pub level_id: Option<u8>,
+    /// False for a client that only listens.
+    pub sends: bool,
+    pub slots: Vec<SlotSpec>,
+    pub notices: NoticeSink,
+}
+
+/// One section in which the server sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotSpec {
+    pub ssrc: u32,
+    pub payload_type: u8,
+    pub level_id: Option<u8>,
+    /// Extension id of the mid, where the client has it.
+    pub mid_id: Option<u8>,
+    pub mid: String,
+}
+
+pub(super) struct Leg {
+    pub id: LegId,
+    pub call: CallNo,
+    pub handshake: HandshakeKey,
+    pub ice: IceLite,
+    /// Where media goes, while consent holds and a path is proved.
+    pub to: Option<Destination>,
+    pub keys: Option<SrtpKeys>,
+    pub source: Source,
+    pub slots: Vec<OutSlot>,
+    pub rtcp_index: u32,
+    pub life: Life,
+    pub notices: NoticeSink,
+}
+
+pub(super) struct SrtpKeys {
+    pub opener: Opener,
+    pub sealer: Sealer,
+}
+
+/// The voice a leg sends.
+pub(super) struct Source {
+    pub payload_type: u8,
+    pub level_id: Option<u8>,
+    pub voice: Option<(u32, Reception)>,
+    pub last_report: Option<SenderReportSeen>,
+    pub allowance: Allowance,
+}
+
+/// A client's sender report, for our receiver report's echo (RFC 3550 section 6.4.1).
+#[derive(Clone, Copy)]
+pub(super) struct SenderReportSeen {
+    /// Middle 32 bits of the NTP time.
+    pub middle: u32,
+    pub at: Instant,
+}
+
+pub(super) struct OutSlot {
+    pub ssrc: u32,
+    pub template: Template,
+    pub stream: Stream,
+    /// What the listener reported lost last, in 256ths.
+    pub lost_there: u8,
+    /// Packets at the last sender report: no report for a slot that is quiet.
+    pub reported: u32,
+}
+
+/// Signs of life.
+#[derive(Clone, Copy)]
+pub(super) struct Life {
+    pub seen_at: Time,
+    pub told: Told,
+    /// Sweeps lived through: the clock of the reports.
+    pub sweeps: u32,
+    /// Highest sequence of the last receiver report: none for a voice that is quiet.
+    pub reported_highest: u32,
+}
+
+/// What the call was last told of this leg.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    Nothing,
+    Alive,
+    Silent,
+    Ended,
+}
+
+/// Packets and bytes a sender may still send in this second.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Allowance {
+    second: u64,
+    packets: u32,
+    bytes: u32,
+}
+
+impl Allowance {
+    /// False for one packet too many.
+    pub fn take(&mut self, now: Time, bytes: usize) -> bool {
+        let second = now.as_micros() / 1_000_000;
+        if second != self.second {
+            *self = Allowance { second, packets: 0, bytes: 0 };
+        }
+        self.packets += 1;
+        self.bytes = self.bytes.saturating_add(bytes as u32);
+        self.packets <= SENDER_PACKETS_PER_S && self.bytes <= SENDER_BYTES_PER_S
+    }
+}
+
+impl OutSlot {
+    pub fn new(spec: &SlotSpec, first_sequence: u16, first_timestamp: u32) -> OutSlot {
+        OutSlot {
+            ssrc: spec.ssrc,
+            template: Template::new(&TemplateSpec {
+                ssrc: spec.ssrc,
+                payload_type: spec.payload_type,
+                level_id: spec.level_id,
+                mid: spec.mid_id.map(|id| (id, spec.mid.as_str())),
+            }),
+            stream: Stream::new(first_sequence, first_timestamp),
+            lost_there: 0,
+            reported: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_gets_its_allowance_each_second_and_not_one_more() {
+        let mut allowance = Allowance::default();
+        let now = Time::from_micros(5_000_000);
+        let taken = (0..SENDER_PACKETS_PER_S + 10).filter(|_| allowance.take(now, 100)).count();
+        assert_eq!(taken, SENDER_PACKETS_PER_S as usize);
+        assert!(allowance.take(Time::from_micros(6_000_000), 100));
+        let big = SENDER_BYTES_PER_S as usize;
+        assert!(!allowance.take(Time::from_micros(6_000_001), big));
+    }
+}

@@ -1,0 +1,105 @@
+//! A worker's counters: written by its thread alone, read on a scrape.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use engine::Discard;
+
+use super::dtls::Failure;
+use super::srtp::Profile;
+
+#[derive(Default)]
+pub struct Stats {
+    received: AtomicU64,
+    forwarded: AtomicU64,
+    discarded: [AtomicU64; Discard::COUNT],
+    unsent: AtomicU64,
+    legs: AtomicU64,
+    connected: AtomicU64,
+    handshakes_failed: [AtomicU64; 4],
+    profiles: [AtomicU64; 3],
+}
+
+/// One reading.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    pub received: u64,
+    pub forwarded: u64,
+    pub unsent: u64,
+    pub legs: u64,
+    pub discarded: Vec<(&'static str, u64)>,
+    pub handshakes_failed: Vec<(&'static str, u64)>,
+    pub connected: u64,
+    pub profiles: Vec<(&'static str, u64)>,
+}
+
+const PROFILES: [Profile; 3] =
+    [Profile::AeadAes256Gcm, Profile::AeadAes128Gcm, Profile::Aes128CmSha1_80];
+
+const FAILURES: [Failure; 4] =
+    [Failure::Timeout, Failure::Protocol, Failure::WrongFingerprint, Failure::NoSrtpProfile];
+
+impl Stats {
+    pub fn received(&self) {
+        add(&self.received, 1);
+    }
+
+    pub fn forwarded(&self, packets: u64) {
+        add(&self.forwarded, packets);
+    }
+
+    pub fn discard(&self, reason: Discard) {
+        add(&self.discarded[reason.index()], 1);
+    }
+
+    pub fn unsent(&self, datagrams: u64) {
+        self.unsent.store(datagrams, Ordering::Relaxed);
+    }
+
+    pub fn legs(&self, legs: usize) {
+        self.legs.store(legs as u64, Ordering::Relaxed);
+    }
+
+    /// How many legs this worker carries: the measure of placing calls.
+    pub fn load(&self) -> u64 {
+        self.legs.load(Ordering::Relaxed)
+    }
+
+    pub fn connected(&self, profile: Profile) {
+        add(&self.connected, 1);
+        if let Some(at) = PROFILES.iter().position(|known| *known == profile) {
+            add(&self.profiles[at], 1);
+        }
+    }
+
+    pub fn handshake_failed(&self, reason: Failure) {
+        if let Some(at) = FAILURES.iter().position(|known| *known == reason) {
+            add(&self.handshakes_failed[at], 1);
+        }
+    }
+
+    pub fn read(&self) -> Reading {
+        let discarded = Discard::ALL.iter().map(|reason| reason.label()).zip(&self.discarded);
+        let failed = FAILURES.iter().map(|reason| reason.label()).zip(&self.handshakes_failed);
+        let profiles = PROFILES.iter().map(|profile| profile.label()).zip(&self.profiles);
+        let load = |(label, value): (&'static str, &AtomicU64)| (label, get(value));
+        Reading {
+            received: get(&self.received),
+            forwarded: get(&self.forwarded),
+            unsent: get(&self.unsent),
+            legs: get(&self.legs),
+            discarded: discarded.map(load).collect(),
+            handshakes_failed: failed.map(load).collect(),
+            connected: get(&self.connected),
+            profiles: profiles.map(load).collect(),
+        }
+    }
+}
+
+/// One writer: a load and a store, no locked instruction on the packet's way.
+fn add(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+}
+
+fn get(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}

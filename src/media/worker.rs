@@ -1,0 +1,413 @@
+//! A media worker: one plain thread, one UDP socket, and every leg of the calls placed on it.
+//! Sleeps until a datagram, an order or a tick comes; takes datagrams by the batch, answers
+//! checks, hands handshakes to their thread, forwards voices.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::LegId;
+use engine::call::Seen;
+use engine::routes::Routes;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use super::dtls::{Handshakes, Identity, NoIdentity, Outcome};
+use super::ice::IceLite;
+use super::ingress::Addresses;
+use super::leg::{Leg, LegSpec, Life, OutSlot, SlotSpec, Source, SrtpKeys, Told};
+use super::mailbox::{Mail, Mailbox, Order};
+use super::seats::Seats;
+use super::socket::{Inbox, Outbox, UdpSocket};
+use super::srtp::{Opener, Sealer};
+use super::stats::Stats;
+use super::{CallNo, Notice, NoticeSink, PoolSpec, WorkerHandle};
+use crate::clock::Clock;
+use crate::limits::{EARLY_PACKETS, TICK, TICKS_A_SWEEP};
+
+const SOCKET: Token = Token(0);
+const WAKER: Token = Token(1);
+
+/// Receive batches before orders are looked at again: 1,024 datagrams, about 3 ms.
+const BATCHES_A_TURN: usize = 16;
+
+/// Why the media plane cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFault {
+    #[error("cannot listen for media on UDP port {port}: {cause}")]
+    Bind { port: u16, cause: io::Error },
+    #[error("cannot start a media thread: {0}")]
+    Thread(#[from] io::Error),
+    #[error(transparent)]
+    Identity(#[from] NoIdentity),
+}
+
+pub(super) struct Worker {
+    pub socket: Arc<UdpSocket>,
+    pub seats: Seats<Leg>,
+    pub legs: HashMap<LegId, u32>,
+    pub addresses: Addresses,
+    pub calls: HashMap<CallNo, Routes>,
+    pub outbox: Outbox,
+    pub handshakes: Handshakes,
+    pub stats: Arc<Stats>,
+    /// Packets that overtook their keys, at most [`EARLY_PACKETS`] a leg.
+    pub early: HashMap<LegId, Vec<Box<[u8]>>>,
+    /// The answer to a check, before it is copied out.
+    pub reply: Vec<u8>,
+    /// Notices that their call had no room for; told again each tick.
+    untold: Vec<(NoticeSink, Notice)>,
+    /// Handshakes to close whose order did not fit the queue.
+    unclosed: Vec<LegId>,
+    mailbox: Arc<Mailbox>,
+    clock: Clock,
+    sweep: u32,
+}
+
+/// Starts worker `number`.
+pub(super) fn start(
+    number: usize,
+    spec: &PoolSpec,
+    identity: Identity,
+) -> Result<WorkerHandle, StartFault> {
+    let asked = if spec.port == 0 { 0 } else { spec.port.saturating_add(number as u16) };
+    let bind = UdpSocket::bind(spec.bind, asked);
+    let socket = Arc::new(bind.map_err(|cause| StartFault::Bind { port: asked, cause })?);
+    let port = socket.port()?;
+    let poll = Poll::new()?;
+    let fd = socket.as_raw_fd();
+    poll.registry().register(&mut SourceFd(&fd), SOCKET, Interest::READABLE)?;
+    let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), WAKER)?));
+    let tell = mailbox.clone();
+    let handshakes =
+        Handshakes::start(format!("dtls-{number}"), identity, socket.clone(), move |outcome| {
+            tell.outcome(outcome);
+        })?;
+    let stats = Arc::new(Stats::default());
+    let worker = Worker {
+        socket,
+        seats: Seats::default(),
+        legs: HashMap::new(),
+        addresses: Addresses::default(),
+        calls: HashMap::new(),
+        outbox: Outbox::default(),
+        handshakes,
+        stats: stats.clone(),
+        early: HashMap::new(),
+        reply: Vec::new(),
+        untold: Vec::new(),
+        unclosed: Vec::new(),
+        mailbox: mailbox.clone(),
+        clock: spec.clock,
+        sweep: 0,
+    };
+    std::thread::Builder::new().name(format!("media-{number}")).spawn(move || worker.run(poll))?;
+    let candidates = spec.advertised.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+    Ok(WorkerHandle { mailbox, stats, candidates })
+}
+
+impl Worker {
+    fn run(mut self, mut poll: Poll) {
+        let mut events = Events::with_capacity(4);
+        let mut inbox = Inbox::default();
+        let mut mail = Mail::default();
+        let mut next_tick = Instant::now() + TICK;
+        // Edge-triggered: what was not drained is not announced again.
+        let mut undrained = false;
+        loop {
+            let wait = match undrained {
+                true => Duration::ZERO,
+                false => next_tick.saturating_duration_since(Instant::now()),
+            };
+            if let Err(error) = poll.poll(&mut events, Some(wait))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "media worker cannot poll");
+                return;
+            }
+            self.mailbox.take(&mut mail);
+            if mail.stop {
+                return;
+            }
+            self.handle_mail(&mut mail);
+            if undrained || events.iter().any(|event| event.token() == SOCKET) {
+                undrained = self.drain_socket(&mut inbox);
+            }
+            let now = Instant::now();
+            if now >= next_tick {
+                next_tick = now + TICK;
+                self.handle_tick(now);
+            }
+            self.outbox.flush(&self.socket);
+            self.stats.unsent(self.outbox.unsent);
+        }
+    }
+
+    /// True where datagrams may still be waiting.
+    fn drain_socket(&mut self, inbox: &mut Inbox) -> bool {
+        for _ in 0..BATCHES_A_TURN {
+            let received = match inbox.receive(&self.socket) {
+                Ok(received) => received,
+                Err(error) => {
+                    tracing::warn!(%error, "media socket cannot receive");
+                    return false;
+                }
+            };
+            let moment = Instant::now();
+            let now = self.clock.time_at(moment);
+            for at in 0..received {
+                if let Some((datagram, path)) = inbox.datagram(at) {
+                    self.handle_datagram(moment, now, datagram, path);
+                }
+            }
+            self.outbox.flush(&self.socket);
+            if received < super::socket::BATCH {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn handle_mail(&mut self, mail: &mut Mail) {
+        if mail.orders.is_empty() && mail.permits.is_empty() && mail.outcomes.is_empty() {
+            return;
+        }
+        for order in mail.orders.drain(..) {
+            self.handle_order(order);
+        }
+        for (call, permits) in mail.permits.drain() {
+            if let Some(routes) = self.calls.get_mut(&call) {
+                routes.permit(permits);
+            }
+        }
+        for outcome in mail.outcomes.drain(..) {
+            self.handle_outcome(outcome);
+        }
+        self.tell_tracks();
+    }
+
+    fn handle_order(&mut self, order: Order) {
+        match order {
+            Order::Open { spec, opened } => {
+                let slots = self.open(*spec);
+                // A call that no longer waits closes the leg itself.
+                let _ = opened.send(slots);
+            }
+            Order::Reshape { leg, slots, sends } => self.reshape(leg, &slots, sends),
+            Order::RestartIce { leg, local, remote_ufrag } => {
+                let now = Instant::now();
+                if let Some((seat, leg)) = self.leg_mut(leg) {
+                    let ufrag = local.ufrag.clone();
+                    let changes = leg.ice.restart(now, local, remote_ufrag);
+                    self.addresses.name(&ufrag, seat);
+                    self.follow(seat, &changes);
+                }
+            }
+            Order::Close { leg } => self.close(leg),
+        }
+    }
+
+    fn open(&mut self, spec: LegSpec) -> Vec<Option<LegId>> {
+        let now = self.clock.now().time;
+        let (id, call, ufrag) = (spec.leg, spec.call, spec.local.ufrag.clone());
+        self.handshakes.open(id.0, spec.fingerprints);
+        let (slots, sends) = (spec.slots.len(), spec.sends);
+        let seat = self.seats.seat(|_| Leg {
+            id,
+            call,
+            handshake: id.0,
+            ice: IceLite::new(spec.local, spec.remote_ufrag),
+            to: None,
+            keys: None,
+            source: Source {
+                payload_type: spec.payload_type,
+                level_id: spec.level_id,
+                voice: None,
+                last_report: None,
+                allowance: Default::default(),
+            },
+            slots: spec.slots.iter().map(new_slot).collect(),
+            rtcp_index: 0,
+            life: Life { seen_at: now, told: Told::Nothing, sweeps: 0, reported_highest: 0 },
+            notices: spec.notices,
+        });
+        self.legs.insert(id, seat);
+        self.stats.legs(self.legs.len());
+        self.addresses.name(&ufrag, seat);
+        let routes = self.calls.entry(call).or_default();
+        routes.join(id, seat, slots, sends);
+        routes.slots(id).to_vec()
+    }
+
+    fn reshape(&mut self, id: LegId, specs: &[SlotSpec], sends: bool) {
+        let Some((_, leg)) = self.leg_mut(id) else { return };
+        for (at, spec) in specs.iter().enumerate() {
+            match leg.slots.get_mut(at) {
+                Some(slot) if slot.ssrc == spec.ssrc => {}
+                Some(slot) => *slot = new_slot(spec),
+                None => leg.slots.push(new_slot(spec)),
+            }
+        }
+        leg.slots.truncate(specs.len());
+        let call = leg.call;
+        if let Some(routes) = self.calls.get_mut(&call) {
+            routes.reshape(id, specs.len(), sends);
+        }
+    }
+
+    fn close(&mut self, id: LegId) {
+        let Some(seat) = self.legs.remove(&id) else { return };
+        self.stats.legs(self.legs.len());
+        self.early.remove(&id);
+        self.untold.retain(|(_, notice)| notice.leg() != id);
+        let Some(leg) = self.seats.rise(seat) else { return };
+        self.addresses.forget(&leg.ice, seat);
+        if !self.handshakes.close(leg.handshake) {
+            self.unclosed.push(id);
+        }
+        if let Some(routes) = self.calls.get_mut(&leg.call) {
+            routes.leave(id);
+            if routes.is_empty() {
+                self.calls.remove(&leg.call);
+            }
+        }
+    }
+
+    fn handle_outcome(&mut self, outcome: Outcome) {
+        let moment = Instant::now();
+        let now = self.clock.time_at(moment);
+        match outcome {
+            Outcome::Keys { key, profile, keys } => {
+                let id = LegId(key);
+                let Some((seat, leg)) = self.leg_mut(id) else { return };
+                let opener = Opener::new(profile, &keys.inbound);
+                let sealer = Sealer::new(profile, &keys.outbound);
+                let (Ok(opener), Ok(sealer)) = (opener, sealer) else {
+                    return self.tell_link(seat, Told::Ended);
+                };
+                leg.keys = Some(SrtpKeys { opener, sealer });
+                leg.life.seen_at = now;
+                self.stats.connected(profile);
+                self.tell_link(seat, Told::Alive);
+                for mut packet in self.early.remove(&id).unwrap_or_default() {
+                    self.handle_media(moment, now, seat, &mut packet);
+                }
+            }
+            Outcome::Failed { key, reason } => {
+                self.stats.handshake_failed(reason);
+                let Some((seat, leg)) = self.leg_mut(LegId(key)) else { return };
+                tracing::info!(leg = %leg.id, reason = reason.label(), "handshake failed");
+                self.tell_link(seat, Told::Ended);
+            }
+            Outcome::Closed { key } => {
+                if let Some((seat, _)) = self.leg_mut(LegId(key)) {
+                    self.tell_link(seat, Told::Ended);
+                }
+            }
+        }
+    }
+
+    /// Keeps a packet that came before its keys: a client may speak right behind its last
+    /// flight, and the first syllable shall be heard.
+    pub fn keep_early(&mut self, id: LegId, datagram: &[u8]) -> bool {
+        let kept = self.early.entry(id).or_default();
+        let room = kept.len() < EARLY_PACKETS;
+        if room {
+            kept.push(datagram.into());
+        }
+        room
+    }
+
+    fn handle_tick(&mut self, moment: Instant) {
+        let now = self.clock.time_at(moment);
+        self.retell();
+        let handshakes = &self.handshakes;
+        self.unclosed.retain(|leg| !handshakes.close(leg.0));
+        self.sweep = (self.sweep + 1) % TICKS_A_SWEEP;
+        let mut seat = self.sweep;
+        while seat < self.seats.width() {
+            self.sweep_leg(moment, now, seat);
+            seat += TICKS_A_SWEEP;
+        }
+    }
+
+    /// Tells a change of a leg's link once.
+    pub fn tell_link(&mut self, seat: u32, told: Told) {
+        let Some(leg) = self.seats.at_mut(seat) else { return };
+        let seen = match told {
+            Told::Nothing => return,
+            Told::Alive => Seen::Alive,
+            Told::Silent => Seen::Silent,
+            Told::Ended => Seen::Ended,
+        };
+        if leg.life.told == told || leg.life.told == Told::Ended {
+            return;
+        }
+        leg.life.told = told;
+        let (sink, notice) = (leg.notices.clone(), Notice::Link { leg: leg.id, seen });
+        self.tell(sink, notice);
+    }
+
+    fn tell_tracks(&mut self) {
+        let changed: Vec<_> = self.calls.values_mut().flat_map(Routes::take_tracks).collect();
+        for tracks in changed {
+            let Some((_, leg)) = self.leg_mut(tracks.leg) else { continue };
+            let sink = leg.notices.clone();
+            self.tell(sink, Notice::Tracks { leg: tracks.leg, slots: tracks.slots });
+        }
+    }
+
+    /// Tells, or keeps the notice in place of an older one of its kind: two a leg at most.
+    fn tell(&mut self, sink: NoticeSink, notice: Notice) {
+        let kept = self.untold.iter_mut().find(|(_, kept)| kept.is_superseded_by(&notice));
+        match kept {
+            Some((_, kept)) => *kept = notice,
+            None => {
+                if let Err(notice) = sink(notice) {
+                    self.untold.push((sink, notice));
+                }
+            }
+        }
+    }
+
+    fn retell(&mut self) {
+        for (sink, notice) in std::mem::take(&mut self.untold) {
+            self.tell(sink, notice);
+        }
+    }
+
+    pub fn leg_mut(&mut self, id: LegId) -> Option<(u32, &mut Leg)> {
+        let seat = *self.legs.get(&id)?;
+        Some((seat, self.seats.at_mut(seat)?))
+    }
+}
+
+impl Notice {
+    fn leg(&self) -> LegId {
+        match self {
+            Notice::Link { leg, .. } | Notice::Tracks { leg, .. } => *leg,
+        }
+    }
+
+    fn is_superseded_by(&self, newer: &Notice) -> bool {
+        match (self, newer) {
+            (Notice::Link { leg, .. }, Notice::Link { leg: newer, .. })
+            | (Notice::Tracks { leg, .. }, Notice::Tracks { leg: newer, .. }) => leg == newer,
+            (Notice::Link { .. }, Notice::Tracks { .. })
+            | (Notice::Tracks { .. }, Notice::Link { .. }) => false,
+        }
+    }
+}
+
+/// A slot with random first numbers (RFC 3550 section 5.1).
+fn new_slot(spec: &SlotSpec) -> OutSlot {
+    let mut random = [0; 6];
+    // Without randomness the numbers start at 0: less private, still correct.
+    let _ = aws_lc_rs::rand::fill(&mut random);
+    let sequence = u16::from_be_bytes([random[0], random[1]]);
+    let timestamp = u32::from_be_bytes([random[2], random[3], random[4], random[5]]);
+    OutSlot::new(spec, sequence, timestamp)
+}
