@@ -8,7 +8,7 @@ use std::time::Instant;
 use engine::rtp::{Reception, View};
 use engine::{Discard, Time};
 
-use super::fanout::{Heard, forward};
+use super::fanout::{Heard, Leaving, forward};
 use super::ice::{self, Changes, Check, IceDiscard, IceLite};
 use super::leg::{Leg, SenderReportSeen, Told};
 use super::socket::Path;
@@ -190,8 +190,8 @@ impl Worker {
         let (voice, routes) = routes.of(id).ok_or(Discard::Muted)?;
         let payload = plain.get(view.payload.clone()).ok_or(Discard::Malformed)?;
         let heard = Heard { at: now, index: opened.index, view: &view, payload };
-        let (seats, outbox) = (&mut self.seats, &mut self.outbox);
-        forward(&heard, voice, routes, seats, outbox, &self.socket, &self.stats);
+        let mut out = Leaving { outbox: &mut self.outbox, socket: &self.socket };
+        forward(&heard, voice, routes, &mut self.seats, &mut out, &self.stats);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ pub mod ice;
 mod ingress;
 mod leg;
 mod mailbox;
+pub mod rehearsal;
 mod reports;
 pub mod sdp;
 mod seats;

@@ -47,6 +47,11 @@ impl Stats {
         add(&self.forwarded, packets);
     }
 
+    /// Packets sent so far, one a listener.
+    pub fn read_forwarded(&self) -> u64 {
+        get(&self.forwarded)
+    }
+
     pub fn discard(&self, reason: Discard) {
         add(&self.discarded[reason.index()], 1);
     }

@@ -1,0 +1,196 @@
+//! The crowd: all bots, who of them is in, and why the others are not. The only reader of notices.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use crate::api::{Api, Login};
+use crate::bot::{Bot, Join, Order};
+use crate::media::MediaHandle;
+use crate::notice::Notice;
+use crate::voice::BotId;
+
+/// Everybody who takes part.
+pub struct Crowd {
+    api: Api,
+    media: MediaHandle,
+    sender: mpsc::Sender<Notice>,
+    notices: mpsc::Receiver<Notice>,
+    orders: HashMap<BotId, mpsc::Sender<Order>>,
+    next_bot: BotId,
+    connected: HashSet<BotId>,
+    failed: HashMap<BotId, String>,
+    /// Warnings of the server, how often each.
+    warnings: HashMap<String, usize>,
+}
+
+impl Crowd {
+    pub fn new(
+        api: Api,
+        media: MediaHandle,
+        sender: mpsc::Sender<Notice>,
+        notices: mpsc::Receiver<Notice>,
+    ) -> Self {
+        Self {
+            api,
+            media,
+            sender,
+            notices,
+            orders: HashMap::new(),
+            next_bot: 0,
+            connected: HashSet::new(),
+            failed: HashMap::new(),
+            warnings: HashMap::new(),
+        }
+    }
+
+    pub fn media(&self) -> &MediaHandle {
+        &self.media
+    }
+
+    /// Logs `count` more bots in and opens their sockets, a few at a time.
+    ///
+    /// # Errors
+    /// When one of them is refused: a load with a hole in it measures something else.
+    pub async fn invite(&mut self, count: usize) -> Result<Vec<(BotId, Login)>> {
+        let mut waiting = self.next_bot..self.next_bot + count as BotId;
+        self.next_bot = waiting.end;
+        let mut arriving = JoinSet::new();
+        let mut logins = Vec::with_capacity(count);
+        loop {
+            while arriving.len() < DOORS
+                && let Some(id) = waiting.next()
+            {
+                arriving.spawn(arrive(
+                    id,
+                    self.api.clone(),
+                    self.media.clone(),
+                    self.sender.clone(),
+                ));
+            }
+            let Some(arrived) = arriving.join_next().await else {
+                break;
+            };
+            let (bot, id, login) = arrived??;
+            let (orders, inbox) = mpsc::channel(ORDERS);
+            tokio::spawn(bot.run(inbox));
+            self.orders.insert(id, orders);
+            logins.push((id, login));
+        }
+        logins.sort_by_key(|(id, _)| *id);
+        Ok(logins)
+    }
+
+    /// Makes the group of a call.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn make_group(&self, login: &Login, name: &str) -> Result<String> {
+        self.api.make_group(login, name).await
+    }
+
+    /// Tells a bot what to do. One that has failed is beyond orders.
+    pub async fn order(&self, bot: BotId, order: Order) {
+        if let Some(orders) = self.orders.get(&bot) {
+            let _ = orders.send(order).await;
+        }
+    }
+
+    /// Lets the bots join one after another, `pause` apart, and waits until each is in or failed.
+    pub async fn join(&mut self, joins: Vec<(BotId, Join)>, pause: Duration) {
+        let bots: Vec<BotId> = joins.iter().map(|(bot, _)| *bot).collect();
+        for (bot, join) in joins {
+            self.order(bot, Order::Join(join)).await;
+            self.listen(pause).await;
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while bots.iter().any(|bot| self.is_pending(*bot)) {
+            if self.notice(deadline).await.is_none() {
+                break;
+            }
+        }
+        for bot in bots.into_iter().filter(|bot| self.is_pending(*bot)).collect::<Vec<_>>() {
+            self.failed.insert(bot, format!("not connected within {PATIENCE:?}"));
+        }
+    }
+
+    /// Sends a bot away: he leaves, and his socket is closed.
+    pub async fn dismiss(&mut self, bot: BotId) {
+        self.order(bot, Order::Leave).await;
+        self.orders.remove(&bot);
+    }
+
+    /// Takes notices for a while.
+    pub async fn listen(&mut self, time: Duration) {
+        let deadline = Instant::now() + time;
+        while self.notice(deadline).await.is_some() {}
+    }
+
+    /// The next notice, or `None` at the deadline.
+    pub async fn notice(&mut self, deadline: Instant) -> Option<Notice> {
+        let notice = timeout_at(deadline, self.notices.recv()).await.ok()??;
+        match &notice {
+            Notice::Connected(bot) => {
+                self.connected.insert(*bot);
+            }
+            Notice::Failed { bot, why } => {
+                self.failed.insert(*bot, why.clone());
+            }
+            Notice::Warned { message } => {
+                *self.warnings.entry(message.clone()).or_default() += 1;
+            }
+            Notice::FirstVoice { .. } | Notice::Measured(_) => {}
+        }
+        Some(notice)
+    }
+
+    pub fn connected(&self) -> usize {
+        self.connected.len()
+    }
+
+    pub fn failed(&self) -> usize {
+        self.failed.len()
+    }
+
+    /// Reasons of failures and warnings, the most frequent first.
+    pub fn complaints(&self) -> Vec<String> {
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        for why in self.failed.values() {
+            *counts.entry(format!("failed: {why}")).or_default() += 1;
+        }
+        for (message, times) in &self.warnings {
+            *counts.entry(format!("warned: {message}")).or_default() += times;
+        }
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        counts.into_iter().map(|(what, times)| format!("{times} x {what}")).collect()
+    }
+
+    fn is_pending(&self, bot: BotId) -> bool {
+        !self.connected.contains(&bot) && !self.failed.contains_key(&bot)
+    }
+}
+
+async fn arrive(
+    id: BotId,
+    api: Api,
+    media: MediaHandle,
+    notices: mpsc::Sender<Notice>,
+) -> Result<(Bot, BotId, Login)> {
+    let login = api.login(&format!("Bot {id}")).await.with_context(|| format!("bot {id}"))?;
+    let bot = Bot::connect(id, &api, &login, media, notices).await;
+    Ok((bot.with_context(|| format!("bot {id}"))?, id, login))
+}
+
+/// Bots logging in at the same time.
+const DOORS: usize = 16;
+
+/// Orders that wait for one bot at most: join and leave.
+const ORDERS: usize = 2;
+
+/// How long a join may take before it counts as failed.
+const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,0 +1,78 @@
+//! The command line: `voxhall` is `voxhall serve`; `voxhall demo` brings three speaking people.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The program's arguments, as they came.
+#[derive(Debug, Parser)]
+#[command(
+    name = "voxhall",
+    version,
+    about = "A call media server beside a team chat",
+    args_conflicts_with_subcommands = true
+)]
+pub struct Cli {
+    #[command(flatten)]
+    serve: ServeFlags,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What the program is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Run the server (also without any command)
+    Serve(ServeFlags),
+    /// Add three speaking people to a call on a running server
+    Demo(DemoFlags),
+}
+
+/// Each flag wins over its environment variable, which wins over the file.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServeFlags {
+    /// Configuration file (TOML; config/default.toml lists every key)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where page, API and WebSocket listen [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub http: Option<SocketAddr>,
+    /// Address told to clients for media; repeatable [default: the machine's routable addresses
+    /// and 127.0.0.1]
+    #[arg(long, value_name = "IP")]
+    pub media_ip: Vec<IpAddr>,
+    /// Address the media sockets are bound to; repeatable [default: both families, dual stack]
+    #[arg(long, value_name = "IP")]
+    pub media_bind: Vec<IpAddr>,
+    /// UDP port of the first media worker; the others follow [default: 7880]
+    #[arg(long, value_name = "N")]
+    pub media_port: Option<u16>,
+    /// Media workers; 0 = one a core [default: 0]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<u16>,
+    /// Where people, tokens and groups are kept [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<String>,
+    /// Let in everybody who reaches the listener, over https with a self-signed certificate
+    #[arg(long)]
+    pub open: bool,
+}
+
+/// Where the speaking people go.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct DemoFlags {
+    /// The server they call
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// The chat they join [default: the Lobby]
+    #[arg(long, value_name = "JID")]
+    pub chat: Option<String>,
+}
+
+impl Cli {
+    /// The command that was meant: serving, where none was named.
+    pub fn command(self) -> Command {
+        self.command.unwrap_or(Command::Serve(self.serve))
+    }
+}

@@ -1,0 +1,224 @@
+//! What goes to one device: the queue of its socket, and the events it has not confirmed.
+//!
+//! Knows no socket and no clock: time comes in. The rules are PROTOCOL.md section 1: unconfirmed
+//! events are sent again on resume, in order, under the same confirm id, superseded states left
+//! out. Every bound stands in `limits.rs`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::limits::{
+    QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX, UNCONFIRMED_AGE_MAX, UNCONFIRMED_BYTES_MAX,
+    UNCONFIRMED_MAX,
+};
+use crate::wire::{Frame, ServerEvent};
+
+/// An event on its way: its text, and what it makes superfluous.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    pub frame: Frame,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    /// To be confirmed, and sent again where it was not.
+    Kept,
+    /// The same, and it supersedes the earlier state of this call.
+    State(Arc<str>),
+    /// True for a moment: sent once.
+    Passing,
+    /// Sent once, and it supersedes the one that still waits.
+    Online,
+}
+
+/// One message for the socket to write.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    pub frame: Frame,
+    pub confirm_id: Option<Arc<str>>,
+    kind: Kind,
+}
+
+/// The device reads more slowly than it is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overflow;
+
+/// Whether a socket takes what is pushed, or only the unconfirmed are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    Connected,
+    Away,
+}
+
+/// See the module's words.
+#[derive(Debug, Default)]
+pub struct Mail {
+    /// Sent again first; bounded by `UNCONFIRMED_MAX`.
+    again: VecDeque<Outgoing>,
+    queue: VecDeque<Outgoing>,
+    queue_bytes: usize,
+    unconfirmed: VecDeque<(Instant, Outgoing)>,
+    unconfirmed_bytes: usize,
+}
+
+impl Letter {
+    pub fn new(event: &ServerEvent) -> Self {
+        let kind = match event {
+            ServerEvent::State(state) => Kind::State(Arc::from(state.uid.as_str())),
+            ServerEvent::Online { .. } => Kind::Online,
+            other if other.wants_confirm() => Kind::Kept,
+            _ => Kind::Passing,
+        };
+        Self { frame: event.encode(), kind }
+    }
+
+    /// Whether it goes out under a confirm id.
+    pub fn wants_confirm(&self) -> bool {
+        matches!(self.kind, Kind::Kept | Kind::State(_))
+    }
+}
+
+impl Mail {
+    /// Takes an event. `confirm_id` is used where the event wants one.
+    ///
+    /// # Errors
+    /// The queue is full, coalesced states included; the event is kept for the resume.
+    pub fn push(
+        &mut self,
+        now: Instant,
+        letter: &Letter,
+        confirm_id: impl FnOnce() -> Arc<str>,
+        link: Link,
+    ) -> Result<(), Overflow> {
+        let confirm_id = letter.wants_confirm().then(confirm_id);
+        let Letter { frame, kind } = letter.clone();
+        let outgoing = Outgoing { frame, confirm_id, kind };
+        if outgoing.confirm_id.is_some() {
+            self.keep(now, outgoing.clone());
+        }
+        match link {
+            Link::Away => Ok(()),
+            Link::Connected => self.enqueue(outgoing),
+        }
+    }
+
+    /// The client has it. `false`: no such event is waiting for it.
+    pub fn confirm(&mut self, confirm_id: &str) -> bool {
+        let is_it =
+            |(_, kept): &(Instant, Outgoing)| kept.confirm_id.as_deref() == Some(confirm_id);
+        let Some(index) = self.unconfirmed.iter().position(is_it) else { return false };
+        self.forget(index);
+        true
+    }
+
+    /// The next message to write.
+    pub fn pop(&mut self) -> Option<Outgoing> {
+        if let Some(outgoing) = self.again.pop_front() {
+            return Some(outgoing);
+        }
+        let outgoing = self.queue.pop_front()?;
+        self.queue_bytes -= outgoing.frame.params.len();
+        if self.queue.is_empty() {
+            self.queue.shrink_to(QUEUE_KEPT);
+        }
+        Some(outgoing)
+    }
+
+    /// The socket is gone: what waited for it goes, what it did not confirm stays.
+    pub fn disconnect(&mut self) {
+        self.again = VecDeque::new();
+        self.queue = VecDeque::new();
+        self.queue_bytes = 0;
+    }
+
+    /// A new socket: it first gets what the last one did not confirm. Returns how many that are.
+    pub fn resume(&mut self, now: Instant) -> usize {
+        self.disconnect();
+        self.drop_old(now);
+        self.again = self.unconfirmed.iter().map(|(_, kept)| kept.clone()).collect();
+        self.again.len()
+    }
+
+    fn enqueue(&mut self, outgoing: Outgoing) -> Result<(), Overflow> {
+        if outgoing.kind == Kind::Online {
+            self.drop_queued(|kind| *kind == Kind::Online);
+        }
+        self.queue_bytes += outgoing.frame.params.len();
+        self.queue.push_back(outgoing);
+        if self.is_overfull() {
+            self.coalesce();
+        }
+        if self.is_overfull() { Err(Overflow) } else { Ok(()) }
+    }
+
+    fn is_overfull(&self) -> bool {
+        self.queue.len() > QUEUE_MESSAGES_MAX || self.queue_bytes > QUEUE_BYTES_MAX
+    }
+
+    /// Leaves of each call's queued states only the last.
+    fn coalesce(&mut self) {
+        let mut seen: Vec<Kind> = Vec::new();
+        let mut left = VecDeque::new();
+        for outgoing in self.queue.drain(..).rev() {
+            if matches!(outgoing.kind, Kind::State(_)) {
+                if seen.contains(&outgoing.kind) {
+                    self.queue_bytes -= outgoing.frame.params.len();
+                    continue;
+                }
+                seen.push(outgoing.kind.clone());
+            }
+            left.push_front(outgoing);
+        }
+        self.queue = left;
+    }
+
+    fn drop_queued(&mut self, is_superseded: impl Fn(&Kind) -> bool) {
+        let bytes = &mut self.queue_bytes;
+        self.queue.retain(|queued| {
+            let goes = is_superseded(&queued.kind);
+            if goes {
+                *bytes -= queued.frame.params.len();
+            }
+            !goes
+        });
+    }
+
+    fn keep(&mut self, now: Instant, outgoing: Outgoing) {
+        self.drop_old(now);
+        if matches!(outgoing.kind, Kind::State(_)) {
+            let older = self.unconfirmed.iter().position(|(_, kept)| kept.kind == outgoing.kind);
+            older.inspect(|index| self.forget(*index));
+        }
+        self.unconfirmed_bytes += outgoing.frame.params.len();
+        self.unconfirmed.push_back((now, outgoing));
+        while self.unconfirmed.len() > UNCONFIRMED_MAX
+            || (self.unconfirmed_bytes > UNCONFIRMED_BYTES_MAX && self.unconfirmed.len() > 1)
+        {
+            self.forget(0);
+        }
+    }
+
+    fn drop_old(&mut self, now: Instant) {
+        let is_old = |(at, _): &(Instant, Outgoing)| now.duration_since(*at) > UNCONFIRMED_AGE_MAX;
+        while self.unconfirmed.front().is_some_and(is_old) {
+            self.forget(0);
+        }
+    }
+
+    fn forget(&mut self, index: usize) {
+        if let Some((_, kept)) = self.unconfirmed.remove(index) {
+            self.unconfirmed_bytes -= kept.frame.params.len();
+        }
+        if self.unconfirmed.is_empty() {
+            self.unconfirmed.shrink_to(QUEUE_KEPT);
+        }
+    }
+}
+
+/// Places an empty queue keeps: enough for a quiet call, and no more memory than a short SDP.
+const QUEUE_KEPT: usize = 8;
+
+#[cfg(test)]
+mod tests;

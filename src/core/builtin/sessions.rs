@@ -1,0 +1,178 @@
+//! Everybody's sessions: which devices there are, and which socket holds which.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tracing::{debug, info};
+
+use super::mail::Letter;
+use super::session::{Closing, Session, SocketId};
+use super::{BuiltIn, unix_nanos};
+use crate::core::{Device, Jid, Presence, To};
+use crate::limits::DEVICES_PER_PERSON_MAX;
+use crate::wire::{ServerEvent, time};
+
+/// The person has as many sockets as one may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many sockets of one person")]
+pub struct TooManySockets;
+
+/// The sessions of every person, in the order of their jids.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    of: BTreeMap<Jid, Vec<Arc<Session>>>,
+}
+
+/// A socket's hold on its session; ends when dropped.
+pub struct Attached {
+    core: Arc<BuiltIn>,
+    pub session: Arc<Session>,
+    pub socket: SocketId,
+    /// How many events the socket gets again.
+    pub resent: usize,
+}
+
+impl Sessions {
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Session>> {
+        self.of.values().flatten()
+    }
+
+    /// The people with a socket.
+    pub fn present(&self) -> Vec<Jid> {
+        let present = self.of.iter().filter(|(_, own)| own.iter().any(|one| one.is_connected()));
+        present.map(|(jid, _)| jid.clone()).collect()
+    }
+
+    /// The sessions that an event goes to; a group's members are everybody.
+    pub fn readers(&self, to: &To) -> Vec<Arc<Session>> {
+        let of = |jid: &Jid| self.of.get(jid).map(Vec::as_slice).unwrap_or_default().iter();
+        match to {
+            To::Device(device) => {
+                of(&device.jid).filter(|s| s.device == *device).cloned().collect()
+            }
+            To::Person(jid) => of(jid).cloned().collect(),
+            To::OtherDevices(device) => {
+                of(&device.jid).filter(|s| s.device != *device).cloned().collect()
+            }
+            To::Members(_) => self.all().cloned().collect(),
+            To::OtherMembers { except, .. } => {
+                self.all().filter(|s| !except.contains(&s.device.jid)).cloned().collect()
+            }
+        }
+    }
+
+    /// The device's session, made where there is none.
+    fn entry(&mut self, device: &Device, make: impl FnOnce() -> Session) -> Arc<Session> {
+        let own = self.of.entry(device.jid.clone()).or_default();
+        if let Some(session) = own.iter().find(|session| session.device == *device) {
+            return session.clone();
+        }
+        if own.len() >= DEVICES_PER_PERSON_MAX {
+            let away = own.iter().enumerate();
+            let away = away.filter_map(|(index, session)| Some((session.until()?, index)));
+            away.min().inspect(|(_, index)| drop(own.remove(*index)));
+        }
+        let session = Arc::new(make());
+        own.push(session.clone());
+        session
+    }
+
+    /// Forgets the devices whose time to resume is over.
+    pub fn sweep(&mut self, now: Instant) {
+        self.of.retain(|_, own| {
+            own.retain(|session| !is_over(session, now));
+            !own.is_empty()
+        });
+    }
+
+    fn sweep_person(&mut self, now: Instant, jid: &Jid) {
+        if let Some(own) = self.of.get_mut(jid) {
+            own.retain(|session| !is_over(session, now));
+        }
+    }
+}
+
+impl BuiltIn {
+    /// A new socket of `device`: it takes the session over, resumes it, and is told the time, who
+    /// is online, and by the node what goes on.
+    ///
+    /// # Errors
+    /// The person has too many sockets already.
+    pub fn attach(self: &Arc<Self>, device: &Device) -> Result<Attached, TooManySockets> {
+        let (now, socket) = (Instant::now(), SocketId::next());
+        let mut sessions = self.sessions();
+        sessions.sweep_person(now, &device.jid);
+        let own = sessions.of.get(&device.jid).map(Vec::as_slice).unwrap_or_default();
+        let others = own.iter().filter(|one| one.device != *device && one.is_connected());
+        if others.count() >= self.options.sockets_per_person_max {
+            return Err(TooManySockets);
+        }
+        let make = || Session::new(now, device.clone(), self.options.http_pace);
+        let session = sessions.entry(device, make);
+        let resent = session.take(now, socket);
+        drop(sessions);
+        let attached = Attached { core: self.clone(), session, socket, resent };
+        let time = ServerEvent::Time { time: time::format(unix_nanos()) };
+        let online = self.online_for(&device.jid);
+        for event in [time, online] {
+            attached.session.push(now, &event, &Letter::new(&event), &self.ids);
+        }
+        info!(jid = %device.jid, device = %device.name, resent, "socket opened");
+        self.tell_presence(&attached.session);
+        self.online_changed.notify_one();
+        Ok(attached)
+    }
+
+    /// The session an HTTP event belongs to.
+    pub(super) fn session_of(&self, device: &Device) -> Arc<Session> {
+        let now = Instant::now();
+        let mut sessions = self.sessions();
+        sessions.sweep_person(now, &device.jid);
+        sessions.entry(device, || Session::new(now, device.clone(), self.options.http_pace))
+    }
+
+    /// The server stops: every socket is closed with 1001.
+    pub fn close_sockets(&self) {
+        for session in self.sessions().all() {
+            session.close(Closing::GoingAway);
+        }
+    }
+
+    /// Answers a socket's own event: nobody else reads it.
+    pub fn answer(&self, session: &Session, event: &ServerEvent) {
+        session.push(Instant::now(), event, &Letter::new(event), &self.ids);
+    }
+
+    pub(super) fn sweep(&self, now: Instant) {
+        self.sessions().sweep(now);
+    }
+
+    pub(super) fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell_presence(&self, session: &Session) {
+        let Some(node) = self.node.get() else { return };
+        let _last_told_is_true = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
+        let presence = if session.is_connected() { Presence::Connected } else { Presence::Lost };
+        node.presence(&session.device, presence);
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let device = &self.session.device;
+        if self.session.release(Instant::now(), self.socket) {
+            info!(jid = %device.jid, device = %device.name, "socket lost");
+            self.core.tell_presence(&self.session);
+            self.core.online_changed.notify_one();
+        } else {
+            debug!(jid = %device.jid, device = %device.name, "taken over socket closed");
+        }
+    }
+}
+
+fn is_over(session: &Session, now: Instant) -> bool {
+    session.until().is_some_and(|until| now > until)
+}

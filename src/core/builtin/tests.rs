@@ -1,0 +1,182 @@
+use serde_json::{Value, json};
+
+use super::session::Step;
+use super::*;
+use crate::core::Jid;
+use crate::core::fake_node::{FakeNode, state};
+use crate::core::test_folder::TestFolder;
+use crate::wire::server::{BuzzActor, BuzzChat, BuzzTeam};
+
+struct Hall {
+    core: Arc<BuiltIn>,
+    node: Arc<FakeNode>,
+    _folder: TestFolder,
+}
+
+impl Hall {
+    fn open() -> Self {
+        let folder = TestFolder::new();
+        let core = BuiltIn::open(folder.path(), CoreOptions::default()).unwrap();
+        let node = FakeNode::new(core.clone());
+        core.join(node.clone());
+        Self { core, node, _folder: folder }
+    }
+
+    async fn person(&self, name: &str) -> Person {
+        self.core.login(name.to_owned()).await.unwrap().1
+    }
+
+    fn lobby(&self, reader: &Person) -> Jid {
+        Jid::parse(&self.core.chats(reader)[0].jid).unwrap()
+    }
+}
+
+fn device(person: &Person, name: &str) -> Device {
+    Device { jid: person.jid.clone(), name: name.to_owned() }
+}
+
+/// The names of what waits for a socket, but for what every new one is told.
+fn waiting(attached: &Attached) -> Vec<(&'static str, Value)> {
+    std::iter::from_fn(|| match attached.session.step(attached.socket) {
+        Step::Write(outgoing) => Some(outgoing.frame),
+        Step::Close(_) | Step::Wait => None,
+    })
+    .filter(|frame| !["server.time", "server.online"].contains(&frame.event))
+    .map(|frame| (frame.event, serde_json::from_str(&frame.params).unwrap()))
+    .collect()
+}
+
+fn sound() -> ServerEvent {
+    ServerEvent::Sound { jid: "g-1".into(), muted: true }
+}
+
+#[tokio::test]
+async fn a_delivery_reaches_those_it_is_for_and_nobody_else() {
+    let hall = Hall::open();
+    let (anna, boris) = (hall.person("anna").await, hall.person("boris").await);
+    let devices = [device(&anna, "phone"), device(&anna, "tab"), device(&boris, "tab")];
+    let sockets = devices.clone().map(|device| hall.core.attach(&device).unwrap());
+    let reached = |to: To| {
+        hall.node.deliver(to, sound());
+        sockets.each_ref().map(|socket| waiting(socket).len())
+    };
+    assert_eq!(reached(To::Device(devices[0].clone())), [1, 0, 0]);
+    assert_eq!(reached(To::Person(anna.jid.clone())), [1, 1, 0]);
+    assert_eq!(reached(To::OtherDevices(devices[0].clone())), [0, 1, 0]);
+    assert_eq!(reached(To::Members(hall.lobby(&anna))), [1, 1, 1]);
+    let others = To::OtherMembers { chat: hall.lobby(&anna), except: vec![anna.jid.clone()] };
+    assert_eq!(reached(others), [0, 0, 1]);
+    assert_eq!(reached(To::Members(Jid::parse("g-none").unwrap())), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_buzz_is_delivered_with_the_team() {
+    let hall = Hall::open();
+    let anna = hall.person("anna").await;
+    let socket = hall.core.attach(&device(&anna, "tab")).unwrap();
+    let (jid, none) = ("d-1".to_owned(), String::new);
+    let buzz = ServerEvent::Buzz {
+        jid: jid.clone(),
+        icons: Value::Null,
+        display_name: none(),
+        teaminfo: BuzzTeam { uid: none(), name: none() },
+        chat: BuzzChat { jid: jid.clone(), chat_type: "direct", display_name: none() },
+        actor: BuzzActor { jid: jid.clone(), display_name: none(), icon: none() },
+        uid: "u-1".into(),
+        buzz_timeout: 60,
+        team: none(),
+        call_type: "audio",
+    };
+    let cancel = ServerEvent::BuzzCancel { jid, team: none(), uid: "u-1".into() };
+    hall.node.deliver(To::Person(anna.jid.clone()), buzz);
+    hall.node.deliver(To::Person(anna.jid.clone()), cancel);
+    let team = hall.core.team();
+    let waiting = waiting(&socket);
+    assert_eq!(waiting[0].1["team"], json!(team.uid));
+    assert_eq!(waiting[0].1["teaminfo"], json!({ "uid": team.uid, "name": team.name }));
+    assert_eq!(waiting[1].1["team"], json!(team.uid));
+}
+
+#[tokio::test]
+async fn a_direct_event_carries_the_pair_to_the_node() {
+    let hall = Hall::open();
+    let (anna, boris) = (hall.person("anna").await, hall.person("boris").await);
+    let sender = Sender {
+        person: anna.clone(),
+        device: device(&anna, "tab"),
+        useragent: "agent".into(),
+        answer_style: AnswerStyle::Answer,
+    };
+    let event = ClientEvent::MuteAll { jid: boris.jid.to_string() };
+    hall.core.signal(&sender, event.clone()).await.unwrap();
+    let signal = hall.node.signals().remove(0);
+    assert_eq!(signal.chat, Chat::direct(boris, anna.clone()));
+    assert_eq!((signal.actor, signal.event), (anna, event));
+    assert_eq!((signal.useragent.as_str(), signal.answer_style), ("agent", AnswerStyle::Answer));
+}
+
+#[tokio::test]
+async fn a_device_that_stays_away_is_forgotten_after_thirty_seconds() {
+    let hall = Hall::open();
+    let anna = hall.person("anna").await;
+    let tab = device(&anna, "tab");
+    drop(hall.core.attach(&tab).unwrap());
+    hall.node.deliver(To::Device(tab.clone()), sound());
+    let until = hall.core.session_of(&tab).until().unwrap();
+    hall.core.sweep(until);
+    assert_eq!(hall.core.sessions().all().count(), 1);
+    hall.core.sweep(until + Duration::from_millis(1));
+    assert_eq!(hall.core.sessions().all().count(), 0);
+    assert_eq!(hall.core.attach(&tab).unwrap().resent, 0);
+}
+
+#[tokio::test]
+async fn a_device_that_comes_back_gets_what_it_missed_first() {
+    let hall = Hall::open();
+    let anna = hall.person("anna").await;
+    let tab = device(&anna, "tab");
+    drop(hall.core.attach(&tab).unwrap());
+    hall.node.deliver(To::Device(tab.clone()), state("g-1", 1));
+    hall.node.deliver(To::Device(tab.clone()), state("g-1", 2));
+    hall.node.deliver(To::Device(tab.clone()), sound());
+    let back = hall.core.attach(&tab).unwrap();
+    assert_eq!(back.resent, 2);
+    let waiting = waiting(&back);
+    assert_eq!(waiting[0].1["gentime"], 2);
+    assert_eq!(waiting[1].0, "server.call.sound");
+}
+
+#[tokio::test]
+async fn a_live_call_is_listed_until_it_is_over() {
+    let hall = Hall::open();
+    let (anna, boris, clara) =
+        (hall.person("anna").await, hall.person("boris").await, hall.person("clara").await);
+    let mut summary = CallSummary {
+        chat: Chat::direct(anna.clone(), boris.clone()).key(),
+        uid: "u-1".into(),
+        start: None,
+        online_count: 1,
+        finished: false,
+    };
+    hall.core.call_changed(summary.clone());
+    let listed = |reader: &Person| hall.core.calls_of(&reader.jid);
+    assert_eq!(listed(&anna)[0].jid, boris.jid.as_str());
+    assert_eq!(listed(&boris)[0].jid, anna.jid.as_str());
+    assert!(listed(&clara).is_empty());
+    summary.finished = true;
+    hall.core.call_changed(summary);
+    assert!(listed(&anna).is_empty());
+}
+
+#[tokio::test]
+async fn the_17th_device_of_a_person_forgets_the_one_away_longest() {
+    let hall = Hall::open();
+    let anna = hall.person("anna").await;
+    for name in 0..=crate::limits::DEVICES_PER_PERSON_MAX {
+        drop(hall.core.attach(&device(&anna, &name.to_string())).unwrap());
+    }
+    let sessions = hall.core.sessions();
+    let names: Vec<&str> = sessions.all().map(|session| session.device.name.as_str()).collect();
+    assert_eq!(names.len(), crate::limits::DEVICES_PER_PERSON_MAX);
+    assert!(!names.contains(&"0"));
+}

@@ -1,0 +1,185 @@
+//! The chat core's side of a call: what the core tells the node (`Signal`), what the node wants
+//! delivered to people (`Deliver`), and the two traits the sides meet in.
+//!
+//! Knows no sockets and no media. The built-in core (`builtin`) lives in this process; a core
+//! elsewhere speaks the same messages over a link. The node never looks up people or chats: a
+//! signal carries all it needs.
+
+pub mod builtin;
+#[cfg(test)]
+pub(crate) mod fake_node;
+#[cfg(test)]
+pub(crate) mod test_folder;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use engine::Jid;
+
+use crate::wire::{ClientEvent, ServerEvent};
+
+/// A person as the core describes him; strings are `""` where unknown, never absent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    pub jid: Jid,
+    pub display_name: String,
+    pub role: String,
+    pub icon: String,
+}
+
+/// One device of a person: at most one socket holds it at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Device {
+    pub jid: Jid,
+    /// The client's `?device=`, else its token (at most 64 characters).
+    pub name: String,
+}
+
+/// A chat in which a call happens. At most one live call each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chat {
+    /// Two people; the smaller jid first. Each reads the other's jid as the chat's name.
+    Direct(Box<[Person; 2]>),
+    /// Everybody the core counts as its member (`To::Members`).
+    Group { jid: Jid, display_name: String },
+}
+
+/// What a call is found by: one value for both names of a direct chat.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ChatKey {
+    Direct(Jid, Jid),
+    Group(Jid),
+}
+
+/// What the core allows the actor of a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rights {
+    pub mute_all: bool,
+    pub record: bool,
+}
+
+/// Which of the twin events a socket wants its answer in (PROTOCOL.md section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerStyle {
+    /// `server.call.sdp`
+    Sdp,
+    /// `server.call.answer`: no server offers either.
+    Answer,
+}
+
+/// Core to node: one client event with all that is needed to act on it.
+#[derive(Clone, Debug)]
+pub struct Signal {
+    pub chat: Chat,
+    pub actor: Person,
+    pub device: Device,
+    pub useragent: String,
+    pub answer_style: AnswerStyle,
+    pub rights: Rights,
+    pub event: ClientEvent,
+}
+
+/// Node to core: an event for people. In a direct chat it is written for its one reader.
+#[derive(Clone, Debug)]
+pub struct Deliver {
+    pub to: To,
+    pub event: ServerEvent,
+}
+
+/// Who gets a `Deliver`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum To {
+    /// One device.
+    Device(Device),
+    /// Every device of a person.
+    Person(Jid),
+    /// Every device of a person but one.
+    OtherDevices(Device),
+    /// Every device of every member of a group chat.
+    Members(Jid),
+    /// The same without these people.
+    OtherMembers { chat: Jid, except: Vec<Jid> },
+}
+
+/// A live call as `server.online` lists it; `online_count` 0 with `finished` = it is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallSummary {
+    pub chat: ChatKey,
+    pub uid: String,
+    /// PROTOCOL.md time format; absent while a direct call still rings.
+    pub start: Option<String>,
+    pub online_count: usize,
+    pub finished: bool,
+}
+
+/// What became of a device's socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    Connected,
+    Lost,
+}
+
+/// The caller's fault, for `server.warning`: a stable code and a text for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    pub code: &'static str,
+    pub message: String,
+}
+
+impl Refusal {
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// The chat core as the node sees it. Neither call may block: a full queue is the core's loss.
+pub trait ChatCore: Send + Sync + 'static {
+    fn deliver(&self, deliver: Deliver);
+    /// A call began, changed its count, or finished: `server.online` changes.
+    fn call_changed(&self, summary: CallSummary);
+}
+
+/// The node as the core sees it.
+pub trait Node: Send + Sync + 'static {
+    /// Acts on one client event. Resolves once its effects are delivered.
+    ///
+    /// # Errors
+    /// The refusal is for the sender of the event; nobody else was touched.
+    fn signal(&self, signal: Signal) -> Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
+    /// A device's socket came or went. `Connected` also brings the states of the live calls in
+    /// the person's chats, and a buzz still running, to that device.
+    fn presence(&self, device: &Device, presence: Presence);
+    /// Every live call.
+    fn calls(&self) -> Vec<CallSummary>;
+}
+
+impl Chat {
+    pub fn key(&self) -> ChatKey {
+        match self {
+            Chat::Direct(pair) => ChatKey::Direct(pair[0].jid.clone(), pair[1].jid.clone()),
+            Chat::Group { jid, .. } => ChatKey::Group(jid.clone()),
+        }
+    }
+
+    /// A direct chat of two people, in whichever order they come.
+    pub fn direct(one: Person, other: Person) -> Self {
+        let pair = if one.jid <= other.jid { [one, other] } else { [other, one] };
+        Chat::Direct(Box::new(pair))
+    }
+}
+
+impl ChatKey {
+    /// The chat's jid as `reader` reads it: of a direct chat, the other person's.
+    pub fn jid_for(&self, reader: &Jid) -> &Jid {
+        match self {
+            ChatKey::Group(jid) => jid,
+            ChatKey::Direct(one, other) if one == reader => other,
+            ChatKey::Direct(one, _) => one,
+        }
+    }
+
+    pub fn is_direct(&self) -> bool {
+        matches!(self, ChatKey::Direct(..))
+    }
+}

@@ -1,0 +1,321 @@
+//! Doing what a call wants done: orders to its worker, events to people, its line in the list
+//! of live calls. In a direct chat every event is written for its one reader.
+
+use engine::call::{Effect, Link, Phase, Ringing, Targets};
+use engine::{Jid, LegId, Wall};
+use serde_json::json;
+use tracing::{info, warn};
+
+use crate::call_task::CallTask;
+use crate::core::{AnswerStyle, CallSummary, Chat, ChatKey, Deliver, Device, To};
+use crate::media::Order;
+use crate::wire::ServerEvent;
+use crate::wire::server::{
+    BuzzActor, BuzzChat, BuzzTeam, CallDevice, CallOnliner, CallState, IceCandidate, Jsep,
+    JsepKind, Track,
+};
+use crate::wire::time;
+
+impl CallTask {
+    /// Does everything that is waiting, in order.
+    pub(super) fn do_effects(&mut self, told: &impl Fn(CallSummary)) {
+        while let Some(effect) = self.call.poll_effect() {
+            match effect {
+                Effect::Permit(_) | Effect::CloseLeg { .. } => self.do_media(effect),
+                Effect::PutOut { who, device } => {
+                    let device = Device { jid: who, name: device.to_string() };
+                    let (jid, uid) = self.named_for(&device.jid);
+                    self.deliver(To::Device(device), ServerEvent::Leave { jid, uid });
+                }
+                Effect::State { gentime } => self.tell_state(gentime),
+                Effect::Sound { who, muted } => {
+                    let (jid, _) = self.named_for(&who);
+                    self.deliver(To::Person(who), ServerEvent::Sound { jid, muted });
+                }
+                Effect::Ring { caller, targets } => self.ring(&caller, &targets),
+                Effect::StopRinging { whom } => self.stop_ringing(whom),
+                Effect::Rejected { caller, by, device, reason } => {
+                    let by = Device { jid: by, name: device.to_string() };
+                    for (to, reader) in [
+                        (To::Person(caller.clone()), caller),
+                        (To::OtherDevices(by.clone()), by.jid),
+                    ] {
+                        let (jid, uid) = self.named_for(&reader);
+                        let reason = reason.to_string();
+                        self.deliver(to, ServerEvent::Reject { jid, uid, reason });
+                    }
+                }
+                Effect::OfferSlots { leg, slots } => self.offer_slots(leg, slots),
+                Effect::Listed => told(self.summary()),
+                Effect::Finished => {}
+            }
+        }
+    }
+
+    /// Only the effects on media, so that a joiner's routes are ready before he is answered; the
+    /// others keep their order.
+    pub(super) fn do_media_effects(&mut self) {
+        let mut later = Vec::new();
+        while let Some(effect) = self.call.poll_effect() {
+            match effect {
+                Effect::Permit(_) | Effect::CloseLeg { .. } => self.do_media(effect),
+                other => later.push(other),
+            }
+        }
+        self.call.put_back(later);
+    }
+
+    fn do_media(&mut self, effect: Effect) {
+        match effect {
+            Effect::Permit(permits) => self.worker.permit(self.no, permits),
+            Effect::CloseLeg { leg, reason } => {
+                self.legs.remove(&leg);
+                info!(call = %self.uid, leg = %leg, reason = reason.label(), "leg closed");
+                if let Err(full) = self.worker.order(Order::Close { leg }) {
+                    warn!(call = %self.uid, leg = %leg, error = %full, "leg not closed");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The answer to a device's offer, in the form its socket asked for.
+    pub(super) fn tell_answer(&self, leg: LegId, heard: &[Option<LegId>], trickle: bool) {
+        let Some(entry) = self.legs.get(&leg) else { return };
+        let (jid, uid) = self.named_for(&entry.device.jid);
+        let jsep = Jsep { kind: JsepKind::Answer, sdp: entry.dialogue.answer() };
+        let event = match entry.style {
+            AnswerStyle::Sdp => {
+                let jids = self.voices(entry.dialogue.slots().len(), heard);
+                ServerEvent::Sdp { jid, jids, uid, jsep }
+            }
+            AnswerStyle::Answer => {
+                let listed = |candidate| IceCandidate { candidate, sdp_mline_index: 0 };
+                let lines = entry.dialogue.candidate_lines();
+                let candidates = (!trickle).then(|| lines.into_iter().map(listed).collect());
+                ServerEvent::Answer { jid, uid, jsep, onliners: self.onliners(), candidates }
+            }
+        };
+        self.deliver(To::Device(entry.device.clone()), event);
+    }
+
+    /// Whose voice each slot carries; `""` where none.
+    fn voices(&self, slots: usize, heard: &[Option<LegId>]) -> Vec<String> {
+        let voice = |at: usize| heard.get(at).copied().flatten().and_then(|leg| self.owner(leg));
+        (0..slots).map(|at| voice(at).map_or(String::new(), |jid| jid.to_string())).collect()
+    }
+
+    fn owner(&self, leg: LegId) -> Option<&Jid> {
+        self.legs.get(&leg).map(|entry| &entry.device.jid)
+    }
+
+    pub(super) fn tell_tracks(&mut self, leg: LegId, slots: &[Option<LegId>]) {
+        let Some(entry) = self.legs.get_mut(&leg) else { return };
+        entry.heard = slots.to_vec();
+        let Some(entry) = self.legs.get(&leg) else { return };
+        let mids = entry.dialogue.slots().into_iter().map(|slot| slot.mid);
+        let voices = self.voices(slots.len(), slots);
+        let tracks = mids.zip(voices).map(|(mid, jid)| Track { mid, jid }).collect();
+        let (jid, uid) = self.named_for(&entry.device.jid);
+        let device = entry.device.clone();
+        self.deliver(To::Device(device), ServerEvent::Tracks { jid, uid, tracks });
+    }
+
+    fn offer_slots(&mut self, leg: LegId, slots: usize) {
+        let Some(entry) = self.legs.get_mut(&leg) else { return };
+        let jsep = Jsep { kind: JsepKind::Offer, sdp: entry.dialogue.offer(slots) };
+        let heard = entry.heard.clone();
+        let device = entry.device.clone();
+        let jids = self.voices(slots, &heard);
+        let (jid, uid) = self.named_for(&device.jid);
+        self.deliver(To::Device(device), ServerEvent::Sdp { jid, jids, uid, jsep });
+    }
+
+    fn tell_state(&self, gentime: i64) {
+        match &self.key {
+            ChatKey::Group(jid) => {
+                let state = self.state_for(jid, gentime);
+                self.deliver(To::Members(jid.clone()), ServerEvent::State(state));
+            }
+            ChatKey::Direct(one, other) => {
+                for reader in [one, other] {
+                    let state = self.state_for(self.key.jid_for(reader), gentime);
+                    self.deliver(To::Person(reader.clone()), ServerEvent::State(state));
+                }
+            }
+        }
+    }
+
+    /// A device that has just come: how the call stands, and the rest of a ringing.
+    pub(super) fn tell_newcomer(&mut self, device: &Device) {
+        let concerned = match &self.key {
+            ChatKey::Group(_) => true,
+            ChatKey::Direct(one, other) => device.jid == *one || device.jid == *other,
+        };
+        if !concerned {
+            return;
+        }
+        let now = self.shared.clock.now();
+        let gentime = self.call.next_gentime(now.wall);
+        let state = self.state_for(self.key.jid_for(&device.jid), gentime);
+        self.deliver(To::Device(device.clone()), ServerEvent::State(state));
+        let rung = self.call.rings(now.time, &device.jid);
+        if let Some((caller, rest)) = rung.map(|(caller, rest)| (caller.clone(), rest)) {
+            let event = self.buzz(&caller, &device.jid, rest.as_secs());
+            self.deliver(To::Device(device.clone()), event);
+        }
+    }
+
+    fn ring(&self, caller: &Jid, targets: &Targets) {
+        let rest = self.shared.rules.buzz_timeout.as_secs();
+        match (targets, &self.key) {
+            (Targets::These(these), _) => {
+                for who in these {
+                    self.deliver(To::Person(who.clone()), self.buzz(caller, who, rest));
+                }
+            }
+            (Targets::Everyone, ChatKey::Group(jid)) => {
+                let to = To::OtherMembers { chat: jid.clone(), except: self.inside() };
+                self.deliver(to, self.buzz(caller, caller, rest));
+            }
+            (Targets::Everyone, ChatKey::Direct(one, other)) => {
+                for who in [one, other].into_iter().filter(|who| !self.inside().contains(who)) {
+                    self.deliver(To::Person(who.clone()), self.buzz(caller, who, rest));
+                }
+            }
+        }
+    }
+
+    fn stop_ringing(&self, whom: Ringing) {
+        let cancel = |reader: &Jid| {
+            let (jid, uid) = self.named_for(reader);
+            ServerEvent::BuzzCancel { jid, team: String::new(), uid }
+        };
+        match whom {
+            Ringing::OtherDevices { who, device } => {
+                let event = cancel(&who);
+                let device = Device { jid: who, name: device.to_string() };
+                self.deliver(To::OtherDevices(device), event);
+            }
+            Ringing::Rest { targets: Targets::These(these), except } => {
+                for who in these.into_iter().filter(|who| !except.contains(who)) {
+                    self.deliver(To::Person(who.clone()), cancel(&who));
+                }
+            }
+            Ringing::Rest { targets: Targets::Everyone, except } => match &self.key {
+                ChatKey::Group(jid) => {
+                    let event = cancel(jid);
+                    self.deliver(To::OtherMembers { chat: jid.clone(), except }, event);
+                }
+                ChatKey::Direct(one, other) => {
+                    for who in [one, other].into_iter().filter(|who| !except.contains(who)) {
+                        self.deliver(To::Person(who.clone()), cancel(who));
+                    }
+                }
+            },
+        }
+    }
+
+    fn buzz(&self, caller: &Jid, reader: &Jid, buzz_timeout: u64) -> ServerEvent {
+        let (jid, uid) = self.named_for(reader);
+        let person = self.people.get(caller);
+        let name = person.map(|person| person.display_name.clone()).unwrap_or_default();
+        let (chat_type, display_name) = match &self.chat {
+            Chat::Direct(_) => ("direct", name.clone()),
+            Chat::Group { display_name, .. } => ("group", display_name.clone()),
+        };
+        let chat = BuzzChat { jid: jid.clone(), chat_type, display_name: display_name.clone() };
+        let icon = person.map(|person| person.icon.clone()).unwrap_or_default();
+        ServerEvent::Buzz {
+            jid,
+            icons: json!({}),
+            display_name,
+            teaminfo: BuzzTeam { uid: String::new(), name: String::new() },
+            chat,
+            actor: BuzzActor { jid: caller.to_string(), display_name: name, icon },
+            uid,
+            buzz_timeout,
+            team: String::new(),
+            call_type: "audio",
+        }
+    }
+
+    fn state_for(&self, chat: &Jid, gentime: i64) -> CallState {
+        let iso = |wall: Wall| time::format(wall.as_nanos());
+        let (start, finish) = match self.call.phase() {
+            Phase::Calling => (None, None),
+            Phase::Live { start } => (Some(start), None),
+            Phase::Finished { start, finish } => (start, Some(finish)),
+        };
+        CallState {
+            jid: chat.to_string(),
+            uid: self.uid.to_string(),
+            buzz: self.call.is_buzzing(),
+            created: iso(self.call.created()),
+            start: start.map(iso),
+            finish: finish.map(iso),
+            audiorecord: self.call.is_recording(),
+            onliners: self.onliners(),
+            gentime,
+            timestamp: Wall(gentime).as_millis(),
+        }
+    }
+
+    fn onliners(&self) -> Vec<CallOnliner> {
+        let listed = |onliner: &engine::call::Onliner| {
+            let person = self.people.get(&onliner.who);
+            let text = |part: fn(&crate::core::Person) -> &String| {
+                person.map(part).cloned().unwrap_or_default()
+            };
+            let muted = onliner.mute.is_muted();
+            let device = |leg: &engine::call::Leg| CallDevice {
+                muted,
+                useragent: leg.useragent.to_string(),
+            };
+            CallOnliner {
+                jid: onliner.who.to_string(),
+                display_name: text(|person| &person.display_name),
+                role: text(|person| &person.role),
+                icon: text(|person| &person.icon),
+                muted,
+                enabled_video: false,
+                enabled_screenshare: false,
+                devices: onliner.legs.iter().map(device).collect(),
+                link: match onliner.link() {
+                    Some(Link::Connected) => "connected",
+                    Some(Link::Connecting { .. }) | None => "connecting",
+                    Some(Link::Lost { .. }) => "lost",
+                },
+            }
+        };
+        self.call.onliners().iter().map(listed).collect()
+    }
+
+    pub(super) fn summary(&self) -> CallSummary {
+        let start = match self.call.phase() {
+            Phase::Calling => None,
+            Phase::Live { start } => Some(start),
+            Phase::Finished { start, .. } => start,
+        };
+        CallSummary {
+            chat: self.key.clone(),
+            uid: self.uid.to_string(),
+            start: start.map(|wall| time::format(wall.as_nanos())),
+            online_count: self.call.onliners().len(),
+            finished: self.call.is_finished(),
+        }
+    }
+
+    fn inside(&self) -> Vec<Jid> {
+        self.call.onliners().iter().map(|onliner| onliner.who.clone()).collect()
+    }
+
+    /// The chat's jid as this reader knows it, and the call's uid.
+    fn named_for(&self, reader: &Jid) -> (String, String) {
+        (self.key.jid_for(reader).to_string(), self.uid.to_string())
+    }
+
+    fn deliver(&self, to: To, event: ServerEvent) {
+        self.shared.core.deliver(Deliver { to, event });
+    }
+}

@@ -1,0 +1,16 @@
+//! Voxhall: the call media server that stands beside a team chat. ARCHITECTURE.md has the map.
+
+pub mod call_task;
+pub mod clock;
+pub mod config;
+pub mod core;
+pub mod demo;
+mod effects;
+pub mod limits;
+pub mod media;
+pub mod metrics;
+pub mod registry;
+pub mod server;
+pub mod signal;
+pub mod telemetry;
+pub mod wire;

@@ -1,0 +1,125 @@
+//! Every bound of the shells: its unit, why it is that number, and what happens there.
+
+use std::time::Duration;
+
+// What a client may send.
+
+/// Bytes of one message. A browser's audio offer is 2 to 5 KiB. Beyond: close 1009.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Arrays and objects inside each other; our deepest event has four. Beyond: `bad_json`.
+pub const JSON_DEPTH_MAX: usize = 16;
+/// Characters of a name (beyond: refused) or a reason (beyond: cut). PROTOCOL.md section 5.
+pub const NAME_CHARS_MAX: usize = 256;
+/// Bytes of a jid: a prefix and a UUID take 39. Beyond: `bad_params`.
+pub const JID_BYTES_MAX: usize = 64;
+/// Characters of a call's uid, a mid and other short words. Beyond: `bad_params`.
+pub const UID_CHARS_MAX: usize = 128;
+/// Characters of one candidate line; browsers' are under 200. Beyond: `bad_params`.
+pub const CANDIDATE_CHARS_MAX: usize = 1024;
+/// Characters of a `confirm_id`; clients use UUIDs. Beyond: `bad_params`.
+pub const CONFIRM_ID_CHARS_MAX: usize = 128;
+/// Characters of `?device=`. Beyond: 422.
+pub const DEVICE_CHARS_MAX: usize = 64;
+/// Characters kept of a User-Agent; browsers' are under 200. Beyond: cut.
+pub const USERAGENT_CHARS_MAX: usize = 256;
+
+// How fast.
+
+/// Messages a second and socket, sustained: a trickling client sends fewer than ten.
+pub const MESSAGES_PER_S: u32 = 20;
+/// Messages at once: an offer with all its candidates. Beyond: `too_fast`, not applied.
+pub const MESSAGES_BURST: u32 = 50;
+/// Messages refused in a row before the socket is closed with 1008: nobody reads warnings there.
+pub const FLOOD_REFUSED_MAX: u32 = 200;
+
+// How many.
+
+/// Sockets of one person: a phone, two computers and two tabs. Beyond: 429.
+pub const SOCKETS_PER_PERSON_MAX: usize = 5;
+/// Devices of one person, those without a socket included. Beyond: the one away longest goes.
+pub const DEVICES_PER_PERSON_MAX: usize = 16;
+/// People of the built-in core; each takes about 500 bytes. Beyond: 429.
+pub const PEOPLE_MAX: usize = 10_000;
+/// Groups of the built-in core. Beyond: 429.
+pub const GROUPS_MAX: usize = 1_000;
+/// Contacts that `server.online` lists, 75 bytes each. Beyond: left out.
+pub const ONLINE_CONTACTS_MAX: usize = 1_000;
+
+// What waits for a client.
+
+/// Messages waiting for a slow socket. Beyond: states coalesced, else close 1013.
+pub const QUEUE_MESSAGES_MAX: usize = 256;
+/// Bytes waiting for a slow socket. Beyond: states coalesced, else close 1013.
+pub const QUEUE_BYTES_MAX: usize = 1024 * 1024;
+/// Events a device has not confirmed, kept for its resume. Beyond: the oldest goes, counted.
+pub const UNCONFIRMED_MAX: usize = 256;
+/// Bytes of them. Beyond: the oldest goes, counted.
+pub const UNCONFIRMED_BYTES_MAX: usize = 256 * 1024;
+/// A dead socket is noticed in 30 s and its device forgotten 30 s later: what is older has
+/// arrived, or nobody waits for it. Beyond: it goes.
+pub const UNCONFIRMED_AGE_MAX: Duration = Duration::from_secs(60);
+/// How long a repeated `confirm_id` is known (PROTOCOL.md section 1). Beyond: applied again.
+pub const REPEAT_WINDOW: Duration = Duration::from_secs(120);
+/// Confirm ids remembered a device, 24 bytes each. Beyond: the oldest is forgotten.
+pub const REPEATS_MAX: usize = 512;
+
+// How long.
+
+/// Server pings, one socket: two of them fit into `SOCKET_DEAD_AFTER`.
+pub const PING_EVERY: Duration = Duration::from_secs(15);
+/// Silence after which a socket is dead and dropped.
+pub const SOCKET_DEAD_AFTER: Duration = Duration::from_secs(30);
+/// How long a device without a socket is kept for its resume. Beyond: forgotten.
+pub const RESUME_GRACE: Duration = Duration::from_secs(30);
+/// How long a closed socket's last bytes may take to be read, so that the close code arrives.
+pub const LINGER: Duration = Duration::from_secs(1);
+/// Bytes of a request's head (64 fields fit). Beyond: 431 from the HTTP layer.
+pub const HEADER_BYTES_MAX: usize = 16 * 1024;
+/// How long a request's head may take. Beyond: the connection is closed.
+pub const HEADER_READ_MAX: Duration = Duration::from_secs(5);
+/// How long a request may take, its body included. Beyond: 500.
+pub const REQUEST_MAX: Duration = Duration::from_secs(10);
+/// How long an HTTP event waits for what it produces. Beyond: an empty result.
+pub const HTTP_ANSWER_MAX: Duration = Duration::from_secs(5);
+/// Shortest time between two `server.online` to everybody.
+pub const ONLINE_EVERY: Duration = Duration::from_millis(300);
+/// What `server.online` may cost in all, in bytes a second. Beyond: it comes less often.
+pub const ONLINE_BYTES_PER_S: usize = 8 * 1024 * 1024;
+/// Bytes of one piece in which a long message is written: a socket's buffer grows no further.
+pub const WRITE_PIECE_BYTES: usize = 4 * 1024;
+/// Bytes of a socket's read buffer.
+pub const READ_BUFFER_BYTES: usize = 4 * 1024;
+
+/// Orders that wait for a media worker; beyond it a new leg is refused (`overloaded`).
+pub const WORKER_ORDERS: usize = 16_384;
+
+/// A worker's tick: notices are told again, a tenth of the legs is swept.
+pub const TICK: Duration = Duration::from_millis(100);
+
+/// Ticks in which every leg is swept once: about a second.
+pub const TICKS_A_SWEEP: u32 = 10;
+
+/// Packets a leg may send before its keys have come: 80 ms of a voice. More are dropped.
+pub const EARLY_PACKETS: usize = 4;
+
+/// Datagrams a second a sender may send: Opus at 20 ms takes 50, at 2.5 ms 400. More are dropped.
+pub const SENDER_PACKETS_PER_S: u32 = 400;
+
+/// Bytes a second: Opus at its most, 510 kbit/s, with headers. More are dropped.
+pub const SENDER_BYTES_PER_S: u32 = 80_000;
+
+/// Without an authenticated packet or check for so long a leg counts as silent. Above two of the
+/// slowest browser's checks (Firefox: every 5 to 6 s would be too short below that).
+pub const SILENT_AFTER: Duration = Duration::from_secs(10);
+
+/// Sweeps between sender reports of a slot: 5 s (RFC 3550 section 6.2).
+pub const SENDER_REPORT_EVERY_SWEEPS: u32 = 5;
+
+/// Most loss a talker is told of that is not his own, in 256ths: a fifth.
+pub const REPORTED_LOSS_MAX: u8 = 51;
+
+/// Messages that wait for a call's task; a sender waits, a worker tells its notice again.
+pub const CALL_MESSAGES: usize = 1_024;
+
+/// Live calls of a node; one more is refused (`overloaded`).
+pub const CALLS_MAX: usize = 20_000;

@@ -1,0 +1,55 @@
+//! The command line of `voxhall`: serve, or bring the demo people.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use voxhall::config::{Cli, Command, Config, DemoFlags, Log, ServeFlags};
+use voxhall::demo::{self, DemoOptions};
+use voxhall::{server, telemetry};
+
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(1, &error),
+    };
+    match Cli::parse().command() {
+        Command::Serve(flags) => runtime.block_on(serve(&flags)),
+        Command::Demo(flags) => runtime.block_on(bring_demo(flags)),
+    }
+}
+
+async fn serve(flags: &ServeFlags) -> ExitCode {
+    let config = match Config::load(flags) {
+        Ok(config) => config,
+        Err(error) => return failed(2, &error),
+    };
+    if let Err(error) = telemetry::init(&config.log) {
+        return failed(1, &error);
+    }
+    match server::run(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => failed(1, &fault),
+    }
+}
+
+async fn bring_demo(flags: DemoFlags) -> ExitCode {
+    if let Err(error) = telemetry::init(&Log::default()) {
+        return failed(1, &error);
+    }
+    let options = DemoOptions { url: flags.url, chat: flags.chat, people: 3 };
+    let stop = async {
+        // Without the signal they talk on until the process is killed.
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    eprintln!("voxhall demo: three people talk; Ctrl-C sends them away");
+    match demo::run(options, stop).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(1, &error),
+    }
+}
+
+fn failed(code: u8, error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("voxhall: {error}");
+    ExitCode::from(code)
+}

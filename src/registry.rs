@@ -1,0 +1,204 @@
+//! Finds the task of a chat's call, or starts it; the node as the chat core sees it. The only
+//! place for `dashmap`: it maps chats to mailboxes, never to state.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use dashmap::{DashMap, Entry};
+use tokio::sync::{mpsc, oneshot};
+use tracing::warn;
+
+use crate::call_task::{CallTask, Message, Opening, Shared, check_candidate};
+use crate::core::{CallSummary, ChatKey, Device, Node, Presence, Refusal, Signal};
+use crate::limits::{CALL_MESSAGES, CALLS_MAX};
+use crate::media::CallNo;
+use crate::wire::ClientEvent;
+
+/// All live calls of this node.
+#[derive(Clone)]
+pub struct Registry {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    calls: DashMap<ChatKey, Live>,
+    next: AtomicU64,
+    draining: AtomicBool,
+}
+
+struct Live {
+    mailbox: mpsc::Sender<Message>,
+    summary: CallSummary,
+}
+
+impl Registry {
+    pub fn new(shared: Arc<Shared>) -> Registry {
+        let (calls, next) = (DashMap::new(), AtomicU64::new(1));
+        let draining = AtomicBool::new(false);
+        Registry { inner: Arc::new(Inner { shared, calls, next, draining }) }
+    }
+
+    /// From now on no call begins; the live ones go on.
+    pub fn drain(&self) {
+        self.inner.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.inner.draining.load(Ordering::Relaxed)
+    }
+
+    /// People in all calls together.
+    pub fn onliners(&self) -> usize {
+        self.inner.calls.iter().map(|live| live.summary.online_count).sum()
+    }
+
+    pub fn shared(&self) -> &Shared {
+        &self.inner.shared
+    }
+
+    async fn handle(&self, signal: Signal) -> Result<(), Refusal> {
+        let key = signal.chat.key();
+        let begins = matches!(signal.event, ClientEvent::Offer { .. });
+        // A call may finish between being found and being asked: then the next round finds none,
+        // and an offer begins another.
+        for _ in 0..3 {
+            let mailbox = match self.mailbox(&key) {
+                Some(mailbox) => mailbox,
+                None if begins => self.begin(&signal)?,
+                None => return without_call(&signal.event),
+            };
+            let (done, result) = oneshot::channel();
+            let message = Message::Signal { signal: Box::new(signal.clone()), done };
+            if mailbox.send(message).await.is_err() {
+                continue;
+            }
+            if let Ok(result) = result.await {
+                return result;
+            }
+        }
+        without_call(&signal.event)
+    }
+
+    fn mailbox(&self, key: &ChatKey) -> Option<mpsc::Sender<Message>> {
+        let live = self.inner.calls.get(key)?;
+        (!live.mailbox.is_closed()).then(|| live.mailbox.clone())
+    }
+
+    fn begin(&self, signal: &Signal) -> Result<mpsc::Sender<Message>, Refusal> {
+        if self.is_draining() {
+            return Err(Refusal::new("draining", "this server is closing: no new calls"));
+        }
+        if self.inner.calls.len() >= CALLS_MAX {
+            return Err(Refusal::new("overloaded", "this server has all the calls it can take"));
+        }
+        let key = signal.chat.key();
+        match self.inner.calls.entry(key.clone()) {
+            Entry::Occupied(live) if !live.get().mailbox.is_closed() => {
+                Ok(live.get().mailbox.clone())
+            }
+            entry => {
+                let (mailbox, inbox) = mpsc::channel(CALL_MESSAGES);
+                let uid: Arc<str> = Arc::from(uuid::Uuid::new_v4().to_string());
+                let summary = CallSummary {
+                    chat: key.clone(),
+                    uid: uid.to_string(),
+                    start: None,
+                    online_count: 0,
+                    finished: false,
+                };
+                entry.insert(Live { mailbox: mailbox.clone(), summary });
+                let no = CallNo(self.inner.next.fetch_add(1, Ordering::Relaxed));
+                let own = mailbox.downgrade();
+                let opening = Opening { chat: signal.chat.clone(), uid: uid.clone(), no, own };
+                let task = CallTask::new(self.inner.shared.clone(), opening);
+                tokio::spawn(self.clone().attend(key, uid, task, inbox));
+                Ok(mailbox)
+            }
+        }
+    }
+
+    /// Runs a call to its end and takes it out of the list.
+    async fn attend(
+        self,
+        key: ChatKey,
+        uid: Arc<str>,
+        task: CallTask,
+        mut inbox: mpsc::Receiver<Message>,
+    ) {
+        task.run(&mut inbox, |summary| self.list(&key, summary)).await;
+        inbox.close();
+        self.inner.calls.remove_if(&key, |_, live| *live.summary.uid == *uid);
+        // Whoever wrote while the call finished is told that it has.
+        while let Some(message) = inbox.recv().await {
+            if let Message::Signal { signal, done } = message
+                && !matches!(signal.event, ClientEvent::Offer { .. })
+            {
+                let _ = done.send(without_call(&signal.event));
+            }
+        }
+    }
+
+    fn list(&self, key: &ChatKey, summary: CallSummary) {
+        if let Some(mut live) = self.inner.calls.get_mut(key)
+            && live.summary.uid == summary.uid
+        {
+            live.summary = summary.clone();
+        }
+        self.inner.shared.core.call_changed(summary);
+    }
+}
+
+impl Node for Registry {
+    fn signal(&self, signal: Signal) -> Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>> {
+        let registry = self.clone();
+        Box::pin(async move { registry.handle(signal).await })
+    }
+
+    fn presence(&self, device: &Device, presence: Presence) {
+        let mailboxes: Vec<_> = self
+            .inner
+            .calls
+            .iter()
+            .filter(|live| live.concerns(live.key(), device))
+            .map(|live| live.mailbox.clone())
+            .collect();
+        if mailboxes.is_empty() {
+            return;
+        }
+        let device = device.clone();
+        tokio::spawn(async move {
+            for mailbox in mailboxes {
+                let device = device.clone();
+                if mailbox.send(Message::Presence { device, presence }).await.is_err() {
+                    warn!("call finished before it heard of a socket");
+                }
+            }
+        });
+    }
+
+    fn calls(&self) -> Vec<CallSummary> {
+        let live = self.inner.calls.iter().filter(|live| live.summary.online_count > 0);
+        live.map(|live| live.summary.clone()).collect()
+    }
+}
+
+impl Live {
+    fn concerns(&self, key: &ChatKey, device: &Device) -> bool {
+        match key {
+            ChatKey::Group(_) => true,
+            ChatKey::Direct(one, other) => device.jid == *one || device.jid == *other,
+        }
+    }
+}
+
+/// An event for a chat without a call. A candidate may overtake its offer: it is checked for
+/// form, and needed by nobody.
+fn without_call(event: &ClientEvent) -> Result<(), Refusal> {
+    match event {
+        ClientEvent::Trickle { candidate, .. } => check_candidate(candidate),
+        _ => Err(Refusal::new("no_such_call", "there is no call in this chat")),
+    }
+}

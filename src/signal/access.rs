@@ -1,0 +1,131 @@
+//! Who a request is from, and whether its page may send it: token, device, origin.
+
+use axum::extract::Query;
+use axum::http::header::{COOKIE, HOST, ORIGIN, USER_AGENT};
+use axum::http::{HeaderMap, Uri};
+
+use super::Shell;
+use crate::core::builtin::Sender;
+use crate::core::builtin::people::device_of;
+use crate::core::{AnswerStyle, Device};
+use crate::limits::{DEVICE_CHARS_MAX, USERAGENT_CHARS_MAX};
+use crate::wire::BadField;
+use crate::wire::http::{ErrorCode, HttpError};
+
+/// Whether the page that sent a request is ours or allowed: browsers name it in `Origin`, and no
+/// other client does. Same origin = the host it asked for.
+pub fn is_origin_known(headers: &HeaderMap, allowed: &[String]) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else { return true };
+    let Ok(origin) = origin.to_str() else { return false };
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let own = origin.split_once("://").map(|(_, authority)| authority);
+    let is_own = own.zip(host).is_some_and(|(own, host)| own.eq_ignore_ascii_case(host));
+    is_own || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+}
+
+/// Who sends, by the token in the header `token`, the cookie `token` or `?token=`.
+///
+/// # Errors
+/// `EMPTY_TOKEN`, `INVALID_TOKEN`, or `INVALID_DATA` for a device that cannot be named so.
+pub fn sender(shell: &Shell, headers: &HeaderMap, uri: &Uri) -> Result<Sender, HttpError> {
+    let query = query(uri);
+    let token = header(headers, "token")
+        .or_else(|| cookie(headers, "token"))
+        .or_else(|| value(&query, "token"))
+        .filter(|token| !token.is_empty())
+        .ok_or(HttpError::new(ErrorCode::EmptyToken))?;
+    let person = shell.core.by_token(token).ok_or(HttpError::new(ErrorCode::InvalidToken))?;
+    let name = match value(&query, "device").filter(|name| !name.is_empty()) {
+        Some(name) => device(name)?,
+        None => device_of(token),
+    };
+    let answer_style = match value(&query, "answer") {
+        Some("answer") => AnswerStyle::Answer,
+        Some("sdp") => AnswerStyle::Sdp,
+        _ => shell.options.default_answer,
+    };
+    let useragent = header(headers, USER_AGENT.as_str()).unwrap_or_default();
+    Ok(Sender {
+        device: Device { jid: person.jid.clone(), name },
+        person,
+        useragent: useragent.chars().take(USERAGENT_CHARS_MAX).collect(),
+        answer_style,
+    })
+}
+
+/// Whether the sender may use this team's addresses: his own is the only one he knows.
+///
+/// # Errors
+/// `ACCESS_DENIED`.
+pub fn team(shell: &Shell, team_uid: &str) -> Result<(), HttpError> {
+    let is_own = shell.core.team().uid == team_uid;
+    if is_own { Ok(()) } else { Err(HttpError::new(ErrorCode::AccessDenied)) }
+}
+
+fn device(name: &str) -> Result<String, HttpError> {
+    let fits = name.len() <= DEVICE_CHARS_MAX && name.bytes().all(|byte| byte.is_ascii_graphic());
+    let problem = || BadField {
+        field: "device".to_owned(),
+        problem: format!("expected at most {DEVICE_CHARS_MAX} ASCII characters"),
+    };
+    if fits { Ok(name.to_owned()) } else { Err(problem().into()) }
+}
+
+fn query(uri: &Uri) -> Vec<(String, String)> {
+    Query::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default()
+}
+
+fn value<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let all = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    all.flat_map(|cookies| cookies.split(';'))
+        .filter_map(|cookie| cookie.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &'static str)| {
+            (name.parse().unwrap(), value.parse().unwrap())
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn a_page_of_ours_or_no_page_is_known_and_another_is_not() {
+        let known = |origin| {
+            let headers = headers(&[("host", "127.0.0.1:8080"), ("origin", origin)]);
+            is_origin_known(&headers, &["https://chat.example".to_owned()])
+        };
+        assert!(is_origin_known(&headers(&[("host", "127.0.0.1:8080")]), &[]));
+        assert!(known("http://127.0.0.1:8080"));
+        assert!(known("https://chat.example"));
+        for origin in ["http://127.0.0.1:8081", "null", "http://evil/127.0.0.1:8080", ""] {
+            assert!(!known(origin), "{origin}");
+        }
+    }
+
+    #[test]
+    fn the_token_cookie_is_found_among_others() {
+        let headers = headers(&[("cookie", "xtoken=a; token=b; c=d")]);
+        assert_eq!(cookie(&headers, "token"), Some("b"));
+    }
+
+    #[test]
+    fn a_device_of_64_characters_is_named_and_one_of_65_is_not() {
+        assert!(device(&"x".repeat(64)).is_ok());
+        assert!(device(&"x".repeat(65)).is_err());
+        assert!(device("a\nb").is_err());
+    }
+}

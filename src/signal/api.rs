@@ -1,0 +1,227 @@
+//! The HTTP routes of PROTOCOL.md sections 6 and 7.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+
+use super::reply::Reply;
+use super::{Shell, access};
+use crate::core::builtin::people::Full;
+use crate::core::builtin::{Sender, unix_nanos};
+use crate::core::{Jid, Person, Refusal};
+use crate::limits::MESSAGE_BYTES_MAX;
+use crate::wire::fields::{Fields, display_name, parse_json};
+use crate::wire::http::{self, ChatInfo, ErrorCode, HttpError, Login, Me, WhoAmI};
+use crate::wire::{BadField, ClientEvent, Unusable, time};
+
+type Body = Result<Bytes, BytesRejection>;
+
+pub async fn ping() -> Reply {
+    Reply(Ok("pong".into()))
+}
+
+pub async fn time() -> Reply {
+    Reply(Ok(time::format(unix_nanos()).into()))
+}
+
+pub async fn features(State(shell): State<Shell>) -> Response {
+    let json = http::value(&shell.options.features).to_string();
+    ([("content-type", "application/json"), ("cache-control", "no-cache")], json).into_response()
+}
+
+pub async fn healthz() -> Reply {
+    Reply(Ok("alive".into()))
+}
+
+/// 503 while no calls are taken.
+pub async fn readyz(State(shell): State<Shell>) -> Response {
+    match (shell.ready)() {
+        Ok(()) => Reply(Ok("ready".into())).into_response(),
+        Err(reason) => {
+            let reply = Reply::from(HttpError::because(ErrorCode::Internal, reason));
+            let mut response = reply.into_response();
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            response
+        }
+    }
+}
+
+pub async fn metrics(State(shell): State<Shell>) -> Response {
+    ([("content-type", "text/plain; version=0.0.4")], (shell.metrics)()).into_response()
+}
+
+pub async fn demo_login(State(shell): State<Shell>, body: Body) -> Reply {
+    Reply(login(&shell, body).await)
+}
+
+async fn login(shell: &Shell, body: Body) -> Result<Value, HttpError> {
+    let name = display_name(&Fields::of(Some(&json(body)?), "body", "")?)?;
+    let (token, person) = shell.core.login(name).await?;
+    let chats = shell.core.chats(&person);
+    Ok(http::value(&Login { token, me: me(&person), team: shell.core.team(), chats }))
+}
+
+pub async fn who_am_i(State(shell): State<Shell>, headers: HeaderMap, uri: Uri) -> Reply {
+    let who = |sender: Sender| WhoAmI { me: me(&sender.person), team: shell.core.team() };
+    access::sender(&shell, &headers, &uri).map(|sender| http::value(&who(sender))).into()
+}
+
+pub async fn chats(
+    State(shell): State<Shell>,
+    Path(team): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Reply {
+    member(&shell, &team, &headers, &uri)
+        .map(|sender| http::value(&shell.core.chats(&sender.person)))
+        .into()
+}
+
+pub async fn add_group(
+    State(shell): State<Shell>,
+    Path(team): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Reply {
+    let add = async {
+        member(&shell, &team, &headers, &uri)?;
+        let name = display_name(&Fields::of(Some(&json(body)?), "body", "")?)?;
+        let group = shell.core.add_group(name).await?;
+        Ok(http::value(&ChatInfo {
+            jid: group.jid.to_string(),
+            chat_type: "group",
+            display_name: group.display_name,
+        }))
+    };
+    Reply(add.await)
+}
+
+pub async fn calls(
+    State(shell): State<Shell>,
+    Path(team): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Reply {
+    member(&shell, &team, &headers, &uri)
+        .map(|sender| http::calls(&shell.core.calls_of(&sender.person.jid)))
+        .into()
+}
+
+pub async fn call(
+    State(shell): State<Shell>,
+    Path((team, uid)): Path<(String, String)>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Reply {
+    let call = |sender: Sender| {
+        let calls = shell.core.calls_of(&sender.person.jid);
+        let call = calls.iter().find(|call| call.uid == uid).map(http::value);
+        call.ok_or(HttpError::new(ErrorCode::NotFound))
+    };
+    member(&shell, &team, &headers, &uri).and_then(call).into()
+}
+
+/// A client's event by HTTP: the body is its `params`, the result what it produced.
+pub async fn event(
+    State(shell): State<Shell>,
+    Path((team, name)): Path<(String, String)>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Reply {
+    let act = async {
+        let sender = member(&shell, &team, &headers, &uri)?;
+        let params = json(body)?;
+        let event = ClientEvent::parse(&name, Some(&params)).map_err(unusable)?;
+        let produced = shell.core.act(&sender, event).await.map_err(refused)?;
+        Ok(produced.map_or_else(|| Value::Object(Default::default()), |json| http::reread(&json)))
+    };
+    Reply(act.await)
+}
+
+pub async fn demo(State(shell): State<Shell>) -> Reply {
+    let demo = shell.demo.as_ref().ok_or(HttpError::new(ErrorCode::NotFound));
+    demo.map(|demo| http::demo(demo.is_running())).into()
+}
+
+pub async fn start_demo(
+    State(shell): State<Shell>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Reply {
+    let start = || {
+        let demo = shell.demo.as_ref().ok_or(HttpError::new(ErrorCode::NotFound))?;
+        let sender = access::sender(&shell, &headers, &uri)?;
+        let body = json(body)?;
+        let jid = Fields::of(Some(&body), "body", "")?.text_if("jid", MESSAGE_BYTES_MAX)?;
+        let chat = jid.map(|jid| known_chat(&shell, &sender.person, jid)).transpose()?;
+        let people = demo.start(chat);
+        let people = people.map_err(|why| HttpError::because(ErrorCode::InvalidData, why))?;
+        Ok::<_, HttpError>(http::demo_people(people))
+    };
+    start().into()
+}
+
+fn known_chat(shell: &Shell, person: &Person, jid: &str) -> Result<Jid, HttpError> {
+    shell.core.chat(person, jid).map_err(refused)?;
+    Jid::parse(jid).ok_or(HttpError::new(ErrorCode::NotFound))
+}
+
+fn member(shell: &Shell, team: &str, headers: &HeaderMap, uri: &Uri) -> Result<Sender, HttpError> {
+    let sender = access::sender(shell, headers, uri)?;
+    access::team(shell, team)?;
+    Ok(sender)
+}
+
+/// An absent body reads as `null`: an event may have no params.
+fn json(body: Body) -> Result<Value, HttpError> {
+    let bad = |problem: String| HttpError::from(BadField { field: "body".to_owned(), problem });
+    let too_long = |_| bad(format!("longer than {MESSAGE_BYTES_MAX} bytes"));
+    let bytes = body.map_err(too_long)?;
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    parse_json(&bytes).map_err(|not_json| bad(not_json.to_string()))
+}
+
+fn me(person: &Person) -> Me {
+    Me {
+        jid: person.jid.to_string(),
+        display_name: person.display_name.clone(),
+        role: person.role.clone(),
+        icon: person.icon.clone(),
+    }
+}
+
+impl From<Full> for HttpError {
+    fn from(full: Full) -> Self {
+        Self::because(ErrorCode::RateLimit, full.to_string())
+    }
+}
+
+fn unusable(unusable: Unusable) -> HttpError {
+    match (unusable.code, unusable.message.split_once(": ")) {
+        ("bad_params", Some((field, problem))) => {
+            BadField { field: field.to_owned(), problem: problem.to_owned() }.into()
+        }
+        ("unknown_event", _) => HttpError::because(ErrorCode::NotFound, unusable.message),
+        _ => HttpError::because(ErrorCode::InvalidData, unusable.message),
+    }
+}
+
+/// The socket's codes in HTTP's words; the code itself stands in `details`.
+fn refused(refusal: Refusal) -> HttpError {
+    let code = match refusal.code {
+        "no_such_chat" | "no_such_call" => ErrorCode::NotFound,
+        "no_right" | "not_in_call" => ErrorCode::AccessDenied,
+        "too_fast" => ErrorCode::RateLimit,
+        _ => ErrorCode::InvalidData,
+    };
+    let detail = BadField { field: "code".to_owned(), problem: refusal.code.to_owned() };
+    HttpError { code, details: vec![detail], reason: Some(refusal.message) }
+}

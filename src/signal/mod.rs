@@ -1,0 +1,126 @@
+//! HTTP and WebSocket: the door of the built-in core, and the page.
+//!
+//! Decides who a request is from, how fast he may send, and in which words he is answered. Knows
+//! no calls: events go to the core, which asks the node.
+
+mod access;
+mod api;
+mod counters;
+mod page;
+mod pieces;
+mod reply;
+mod serve;
+mod socket;
+mod tls;
+mod upgrade;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+
+pub use self::counters::{Counter, Counters, Ended, Gauge, Refused};
+pub use self::serve::serve;
+pub use self::tls::{Tls, TlsFault, self_signed};
+use crate::core::builtin::BuiltIn;
+use crate::core::builtin::bucket::Pace;
+use crate::core::{AnswerStyle, Jid};
+use crate::limits::{MESSAGE_BYTES_MAX, MESSAGES_BURST, MESSAGES_PER_S};
+use crate::wire::http::Features;
+
+/// Speaking people for somebody who is alone (`/api/v3/demo`).
+pub trait Demo: Send + Sync {
+    fn is_running(&self) -> bool;
+    /// Sends them into `chat` (absent = the Lobby). Returns how many.
+    ///
+    /// # Errors
+    /// A text for people.
+    fn start(&self, chat: Option<Jid>) -> Result<usize, String>;
+}
+
+/// What can be set; the rest stands in `limits.rs`.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Other origins whose pages may come, as browsers write them: `https://chat.example`.
+    pub origins: Vec<String>,
+    /// For sockets that do not say `?answer=`.
+    pub default_answer: AnswerStyle,
+    /// How fast one socket may send.
+    pub pace: Pace,
+    pub features: Features,
+}
+
+/// All that the routes need.
+pub struct Parts {
+    pub core: Arc<BuiltIn>,
+    pub options: Options,
+    pub counters: Arc<Counters>,
+    /// The text of `/metrics`.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Whether calls are taken; if not, why.
+    pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    pub demo: Option<Arc<dyn Demo>>,
+}
+
+/// The parts, shared by every request.
+#[derive(Clone)]
+pub struct Shell(Arc<Parts>);
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            origins: Vec::new(),
+            default_answer: AnswerStyle::Sdp,
+            pace: Pace::new(MESSAGES_PER_S, MESSAGES_BURST),
+            features: Features::default(),
+        }
+    }
+}
+
+impl Shell {
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for Shell {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// Every route.
+pub fn router(shell: Shell) -> Router {
+    Router::new()
+        .route("/messaging/{team}", get(upgrade::messaging))
+        .route("/api/v3/ping", get(api::ping).post(api::ping))
+        .route("/api/v3/time", get(api::time))
+        .route("/api/v3/demo-login", post(api::demo_login))
+        .route("/api/v3/me", get(api::who_am_i))
+        .route("/api/v3/demo", get(api::demo).post(api::start_demo))
+        .route("/api/v3/teams/{team}/chats", get(api::chats))
+        .route("/api/v3/teams/{team}/groups", post(api::add_group))
+        .route("/api/v3/teams/{team}/calls", get(api::calls))
+        .route("/api/v3/teams/{team}/calls/{uid}", get(api::call))
+        .route("/api/v3/teams/{team}/ws/{event}", post(api::event))
+        .route("/features.json", get(api::features))
+        .route("/healthz", get(api::healthz))
+        .route("/readyz", get(api::readyz))
+        .route("/metrics", get(api::metrics))
+        .fallback(page::serve)
+        .layer(DefaultBodyLimit::max(MESSAGE_BYTES_MAX))
+        .layer(from_fn_with_state(shell.clone(), reply::envelope))
+        .with_state(shell)
+}
+
+#[cfg(test)]
+mod tests;
+
+/// How long a test waits for what must come.
+#[cfg(test)]
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);

@@ -1,0 +1,300 @@
+//! One socket: reads a client's events one at a time, writes what its session holds.
+//!
+//! Rules: PROTOCOL.md section 1. A confirm goes out before the event's effects; a repeat is
+//! confirmed and not applied; what is wrong is answered by a warning, to this socket only.
+
+use std::time::Instant;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::time::{interval_at, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
+use tracing::debug;
+
+use super::Shell;
+use super::counters::{Ended, Refused};
+use super::pieces::pieces;
+use crate::core::Refusal;
+use crate::core::builtin::bucket::Bucket;
+use crate::core::builtin::mail::Outgoing;
+use crate::core::builtin::repeats::Seen;
+use crate::core::builtin::session::{Closing, Step};
+use crate::core::builtin::{Attached, Sender, Signalled};
+use crate::limits::{FLOOD_REFUSED_MAX, LINGER, PING_EVERY, SOCKET_DEAD_AFTER};
+use crate::wire::{ClientEvent, Envelope, ServerEvent, Unusable};
+
+/// A client's event on its way through the node.
+struct Acting {
+    signalled: Signalled,
+    orig: Value,
+}
+
+struct Socket<S> {
+    stream: WebSocketStream<S>,
+    shell: Shell,
+    sender: Sender,
+    attached: Attached,
+    bucket: Bucket,
+    refused_in_row: u32,
+    heard_at: Instant,
+    acting: Option<Acting>,
+}
+
+/// Serves the socket until it ends.
+pub async fn run<S>(stream: WebSocketStream<S>, shell: Shell, sender: Sender, attached: Attached)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let now = Instant::now();
+    let bucket = Bucket::new(now, shell.options.pace);
+    let counters = shell.counters.clone();
+    counters.sockets.up();
+    counters.resent.add(attached.resent);
+    let mut socket = Socket {
+        stream,
+        shell,
+        sender,
+        attached,
+        bucket,
+        refused_in_row: 0,
+        heard_at: now,
+        acting: None,
+    };
+    let ended = socket.talk().await.unwrap_or_else(|ended| ended);
+    counters.ended(ended).add(1);
+    debug!(jid = %socket.sender.person.jid, reason = ended.as_str(), "socket ends");
+    let Socket { mut stream, attached, acting, .. } = socket;
+    drop(attached);
+    close(&mut stream, ended).await;
+    counters.sockets.down();
+    drop(stream);
+    if let Some(acting) = acting {
+        // What the client asked for is finished, though he does not hear of it.
+        let _ = acting.signalled.await;
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// Never `Ok`: a socket ends, for a reason.
+    async fn talk(&mut self) -> Result<Ended, Ended> {
+        let mut tick = interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
+        let session = self.attached.session.clone();
+        loop {
+            let changed = session.changed();
+            self.write_all().await?;
+            tokio::select! {
+                () = changed => {}
+                _ = tick.tick() => self.ping().await?,
+                outcome = acted(&mut self.acting) => self.finish(outcome),
+                message = self.stream.next(), if self.acting.is_none() => {
+                    self.read(message.unwrap_or(Err(Error::ConnectionClosed)))?;
+                }
+            }
+        }
+    }
+
+    /// Writes what waits, within the time after which a socket that takes nothing is dead.
+    async fn write_all(&mut self) -> Result<(), Ended> {
+        let (session, socket) = (self.attached.session.clone(), self.attached.socket);
+        loop {
+            let outgoing = match session.step(socket) {
+                Step::Write(outgoing) => outgoing,
+                Step::Close(closing) => return Err(closing.into()),
+                Step::Wait => break,
+            };
+            tokio::select! {
+                written = write(&mut self.stream, &outgoing) => written?,
+                closing = session.closed(socket) => return Err(closing.into()),
+            }
+        }
+        let flushed = timeout(SOCKET_DEAD_AFTER, self.stream.flush());
+        tokio::select! {
+            flushed = flushed => flushed.map_err(|_| Ended::Dead)?.map_err(|_| Ended::ByClient),
+            closing = session.closed(socket) => Err(closing.into()),
+        }
+    }
+
+    async fn ping(&mut self) -> Result<(), Ended> {
+        // Nothing is read while an event acts, so silence says nothing then.
+        if self.acting.is_none() && self.heard_at.elapsed() >= SOCKET_DEAD_AFTER {
+            return Err(Ended::Dead);
+        }
+        let ping = self.stream.send(Message::Ping(Bytes::new()));
+        let sent = timeout(SOCKET_DEAD_AFTER, ping).await.map_err(|_| Ended::Dead)?;
+        sent.map_err(|_| Ended::ByClient)
+    }
+
+    fn read(&mut self, message: Result<Message, Error>) -> Result<(), Ended> {
+        self.heard_at = Instant::now();
+        match message {
+            Ok(Message::Text(text)) => self.hear(text.as_bytes()),
+            Ok(Message::Binary(bytes)) => self.hear(&bytes),
+            Ok(Message::Close(_)) => Err(Ended::ByClient),
+            // tungstenite answers a ping by itself; it counts like any message.
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {
+                self.admit(|| Value::Null).map(drop)
+            }
+            Err(Error::Capacity(_)) => Err(Ended::TooBig),
+            Err(Error::Protocol(_) | Error::Utf8(_)) => Err(Ended::Malformed),
+            Err(_) => Err(Ended::ByClient),
+        }
+    }
+
+    /// One message. `Err` only ends the socket; whatever is wrong in it becomes a warning.
+    fn hear(&mut self, bytes: &[u8]) -> Result<(), Ended> {
+        self.shell.counters.messages.add(1);
+        let envelope = match Envelope::parse(bytes) {
+            Ok(envelope) => envelope,
+            Err(not_json) => {
+                if self.admit(|| Value::Null)? {
+                    self.warn_unusable(not_json.into(), Value::Null);
+                }
+                return Ok(());
+            }
+        };
+        if let Ok(ClientEvent::Confirm { confirm_id }) = &envelope.event
+            && self.attached.session.confirm(confirm_id)
+        {
+            // Free of the pace: the server itself asked for it.
+            return Ok(());
+        }
+        let Envelope { confirm_id, orig, event } = envelope;
+        if !self.admit(|| orig.clone())? {
+            return Ok(());
+        }
+        if self.confirm(confirm_id, &event) == Seen::Repeat {
+            self.shell.counters.repeats.add(1);
+            return Ok(());
+        }
+        match event {
+            Err(unusable) => self.warn_unusable(unusable, orig),
+            Ok(event) => {
+                let signalled = self.shell.core.signal(&self.sender, event);
+                self.acting = Some(Acting { signalled, orig });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a message is within the pace; `too_fast` is told where it is not.
+    fn admit(&mut self, orig: impl FnOnce() -> Value) -> Result<bool, Ended> {
+        if self.bucket.take(Instant::now()) {
+            self.refused_in_row = 0;
+            return Ok(true);
+        }
+        self.refused_in_row += 1;
+        if self.refused_in_row >= FLOOD_REFUSED_MAX {
+            return Err(Ended::Flood);
+        }
+        self.shell.counters.refused(Refused::TooFast).add(1);
+        self.warn("too_fast", "too many messages a second: send it again later", orig());
+        Ok(false)
+    }
+
+    /// Confirms an event that asks for it, before its effects, and says whether it came before.
+    fn confirm(&mut self, id: Option<String>, event: &Result<ClientEvent, Unusable>) -> Seen {
+        let Some(confirm_id) = id else { return Seen::First };
+        let seen = match event {
+            // Without effects: nothing to remember.
+            Ok(event) if event.jid().is_none() => Seen::First,
+            _ => self.attached.session.note(Instant::now(), &confirm_id),
+        };
+        self.answer(&ServerEvent::Confirm { confirm_id });
+        seen
+    }
+
+    fn finish(&mut self, outcome: Result<(), Refusal>) {
+        let Some(Acting { orig, .. }) = self.acting.take() else { return };
+        if let Err(refusal) = outcome {
+            self.shell.counters.refused(Refused::ByCore).add(1);
+            self.warn(refusal.code, &refusal.message, orig);
+        }
+    }
+
+    fn warn_unusable(&mut self, unusable: Unusable, orig: Value) {
+        let reason = match unusable.code {
+            "bad_json" => Refused::BadJson,
+            "unknown_event" => Refused::UnknownEvent,
+            _ => Refused::BadParams,
+        };
+        self.shell.counters.refused(reason).add(1);
+        self.warn(unusable.code, &unusable.message, orig);
+    }
+
+    fn warn(&mut self, code: &'static str, message: &str, orig: Value) {
+        self.answer(&ServerEvent::warning(code, message, orig));
+    }
+
+    fn answer(&mut self, event: &ServerEvent) {
+        self.shell.core.answer(&self.attached.session, event);
+    }
+}
+
+impl From<Closing> for Ended {
+    fn from(closing: Closing) -> Self {
+        match closing {
+            Closing::TakenOver => Self::TakenOver,
+            Closing::TooSlow => Self::TooSlow,
+            Closing::GoingAway => Self::GoingAway,
+        }
+    }
+}
+
+/// The end of the event under way; never, where there is none.
+async fn acted(acting: &mut Option<Acting>) -> Result<(), Refusal> {
+    match acting {
+        Some(acting) => acting.signalled.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn write<S>(stream: &mut WebSocketStream<S>, outgoing: &Outgoing) -> Result<(), Ended>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let pieces =
+        pieces(outgoing.frame.head(outgoing.confirm_id.as_deref()), &outgoing.frame.params);
+    for piece in pieces {
+        let fed = timeout(SOCKET_DEAD_AFTER, stream.feed(piece)).await.map_err(|_| Ended::Dead)?;
+        fed.map_err(|_| Ended::ByClient)?;
+    }
+    Ok(())
+}
+
+/// Says why, and waits a moment for the client to read it: closing at once, with bytes of his
+/// unread, would reset the connection before the close frame arrives.
+async fn close<S>(stream: &mut WebSocketStream<S>, ended: Ended)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Some((code, reason)) = code(ended) else {
+        // Tungstenite's answer to a client's close frame still has to go out.
+        let _ = timeout(LINGER, stream.flush()).await;
+        return;
+    };
+    let frame = CloseFrame { code: code.into(), reason: Utf8Bytes::from_static(reason) };
+    let _ = timeout(LINGER, async {
+        if stream.close(Some(frame)).await.is_err() {
+            let _ = stream.flush().await;
+        }
+        // Past tungstenite: after a refused message it would read that message to its end.
+        let mut rest = [0; 1024];
+        while stream.get_mut().read(&mut rest).await.is_ok_and(|length| length > 0) {}
+    })
+    .await;
+}
+
+fn code(ended: Ended) -> Option<(u16, &'static str)> {
+    match ended {
+        Ended::ByClient | Ended::Dead => None,
+        Ended::GoingAway => Some((Closing::GoingAway.code(), "the server stops")),
+        Ended::Malformed => Some((1002, "not a WebSocket message")),
+        Ended::Flood => Some((1008, "too many messages")),
+        Ended::TooBig => Some((1009, "message too big")),
+        Ended::TooSlow => Some((Closing::TooSlow.code(), "too slow a reader")),
+        Ended::TakenOver => Some((Closing::TakenOver.code(), "taken over by a newer socket")),
+    }
+}

@@ -1,0 +1,5 @@
+//! The door as clients meet it: real sockets on the loopback, a fake node behind the core.
+
+mod house;
+mod http;
+mod sockets;

@@ -1,0 +1,95 @@
+//! https with a certificate of our own making, for `--open`: browsers give no microphone over
+//! plain http. It is kept, so that a browser that was told to trust it still does after a restart.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum_server::tls_rustls::RustlsConfig;
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// A certificate with its key, ready to serve.
+#[derive(Clone, Debug)]
+pub struct Tls(pub(super) RustlsConfig);
+
+/// Our machine's fault: no https.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsFault {
+    #[error("{path}: {source}")]
+    Io { path: PathBuf, source: io::Error },
+    #[error("no certificate for {names:?}: {source}")]
+    Made { names: Vec<String>, source: rcgen::Error },
+    #[error("{path}: not a certificate of ours: {source}")]
+    Kept { path: PathBuf, source: rustls::Error },
+}
+
+/// The certificate kept in `folder`, made for `names` (host names and addresses) where there is
+/// none yet.
+///
+/// # Errors
+/// The disk's, or a name that no certificate can carry.
+pub fn self_signed(folder: &Path, names: Vec<String>) -> Result<Tls, TlsFault> {
+    let (cert_path, key_path) = (folder.join("https-cert.der"), folder.join("https-key.der"));
+    if !(cert_path.exists() && key_path.exists()) {
+        let made = rcgen::generate_simple_self_signed(names.clone());
+        let made = made.map_err(|source| TlsFault::Made { names, source })?;
+        fs::create_dir_all(folder).map_err(fault(folder))?;
+        write_private(&key_path, &made.signing_key.serialize_der()).map_err(fault(&key_path))?;
+        write_private(&cert_path, made.cert.der()).map_err(fault(&cert_path))?;
+    }
+    let cert = CertificateDer::from(fs::read(&cert_path).map_err(fault(&cert_path))?);
+    let key = PrivatePkcs8KeyDer::from(fs::read(&key_path).map_err(fault(&key_path))?);
+    let config = config(cert, key.into());
+    let mut config = config.map_err(|source| TlsFault::Kept { path: cert_path, source })?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Tls(RustlsConfig::from_config(Arc::new(config))))
+}
+
+fn config(
+    cert: CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, rustls::Error> {
+    ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![cert], key)
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn fault(path: &Path) -> impl Fn(io::Error) -> TlsFault + use<> {
+    let path = path.to_owned();
+    move |source| TlsFault::Io { path: path.clone(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::test_folder::TestFolder;
+
+    #[test]
+    fn the_certificate_stays_the_same_over_a_restart() {
+        let folder = TestFolder::new();
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        self_signed(folder.path(), names.clone()).unwrap();
+        let first = fs::read(folder.path().join("https-cert.der")).unwrap();
+        self_signed(folder.path(), names).unwrap();
+        assert_eq!(fs::read(folder.path().join("https-cert.der")).unwrap(), first);
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_certified_is_refused() {
+        let folder = TestFolder::new();
+        let refused = self_signed(folder.path(), vec!["no\u{e9}".to_owned()]);
+        assert!(matches!(refused, Err(TlsFault::Made { .. })));
+    }
+}

@@ -1,0 +1,100 @@
+//! The WebSocket handshake (RFC 6455 section 4.2): refused by an HTTP error, or a socket.
+//!
+//! No extension is negotiated: compression would make a small message a large one.
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tracing::debug;
+
+use super::reply::Reply;
+use super::{Shell, access, socket};
+use crate::core::builtin::{Attached, Sender};
+use crate::limits::{MESSAGE_BYTES_MAX, READ_BUFFER_BYTES, WRITE_PIECE_BYTES};
+use crate::wire::BadField;
+use crate::wire::http::{ErrorCode, HttpError};
+
+/// `GET /messaging/{team_uid}`.
+pub async fn messaging(
+    State(shell): State<Shell>,
+    Path(team): Path<String>,
+    mut request: Request,
+) -> Response {
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    match open(&shell, &team, &request) {
+        Err(error) => Reply::from(error).into_response(),
+        Ok((accept, sender, attached)) => {
+            if let Some(upgrade) = upgrade {
+                tokio::spawn(run(shell, upgrade, sender, attached));
+            }
+            switching(accept)
+        }
+    }
+}
+
+fn open(
+    shell: &Shell,
+    team: &str,
+    request: &Request,
+) -> Result<(HeaderValue, Sender, Attached), HttpError> {
+    let headers = request.headers();
+    if !access::is_origin_known(headers, &shell.options.origins) {
+        return Err(HttpError::because(ErrorCode::AccessDenied, "a page of another origin"));
+    }
+    let sender = access::sender(shell, headers, request.uri())?;
+    access::team(shell, team)?;
+    let accept = accept(headers).ok_or_else(|| BadField {
+        field: "upgrade".to_owned(),
+        problem: "expected a WebSocket handshake of version 13".to_owned(),
+    })?;
+    let attached = shell.core.attach(&sender.device);
+    let attached = attached
+        .map_err(|too_many| HttpError::because(ErrorCode::RateLimit, too_many.to_string()))?;
+    Ok((accept, sender, attached))
+}
+
+/// The answer to the handshake's key; `None` where the request is no handshake.
+fn accept(headers: &HeaderMap) -> Option<HeaderValue> {
+    let has = |name: HeaderName, word: &str| {
+        let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|v| v.trim().eq_ignore_ascii_case(word))
+    };
+    let is_handshake =
+        has(CONNECTION, "upgrade") && has(UPGRADE, "websocket") && has(SEC_WEBSOCKET_VERSION, "13");
+    let key = headers.get(SEC_WEBSOCKET_KEY)?;
+    let accept = is_handshake.then(|| derive_accept_key(key.as_bytes()))?;
+    HeaderValue::from_str(&accept).ok()
+}
+
+fn switching(accept: HeaderValue) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    response
+}
+
+async fn run(shell: Shell, upgrade: OnUpgrade, sender: Sender, attached: Attached) {
+    let io = match upgrade.await {
+        Ok(upgraded) => TokioIo::new(upgraded),
+        Err(error) => return debug!(%error, "handshake not finished"),
+    };
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_PIECE_BYTES)
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX));
+    let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+    socket::run(stream, shell, sender, attached).await;
+}

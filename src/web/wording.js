@@ -1,0 +1,89 @@
+// Facts of a call into what the page shows: states and endings in plain words.
+
+const ENDINGS = {
+  left: "",
+  no_answer: (name) => `${name} did not answer.`,
+  rejected: (name) => `${name} does not want to talk now.`,
+  elsewhere: () => "You joined this call from another device or tab.",
+  finished: () => "The call is over.",
+  call_full: () => "This call is full.",
+  no_right: () => "You may not join this call.",
+  no_such_call: (name) => `${name} is no longer there.`,
+  bad_sdp: () => "The server could not read this browser's offer.",
+  bad_params: () => "The server did not understand the request.",
+  no_opus: () => "This browser offers no Opus sound, which calls need.",
+};
+const STATES = {
+  microphone: "Asking for the microphone…",
+  waiting: "Waiting for the server…",
+  calling: "Calling…",
+  connecting: "Connecting…",
+  ringing: "Ringing…",
+  connected: "Connected",
+  lost: "Connection lost, trying again…",
+};
+
+/** What to say when a call ended; "" where the person knows, because he left. */
+export function endedText(reason, name) {
+  const ending = ENDINGS[reason] ?? (() => "The server refused the call.");
+  return ending && ending(name);
+}
+
+/** What to say when a request was refused, or nobody was there to answer it. */
+export function refusedText(error) {
+  if (error.status === undefined) return "The server does not answer. Is it running?";
+  if (error.status === 429) return "Too many tries. Wait a moment.";
+  return `The server said no: ${error.message}`;
+}
+
+/** Everything CallView draws. `pending` is the chat that waits for the microphone. */
+export function describeCall({ client, pending, me, nameOf, isOpen, jid }) {
+  const { call } = client;
+  const state = client.calls.get(jid);
+  const isDirect = jid.startsWith("d-");
+  const rings = isDirect && Boolean(state?.buzz) && !state.start;
+  const live = call && !pending;
+  const link = stageOf({ call, live, isOpen, rings });
+  const people = peopleOf({ call, live, me, nameOf, link, onliners: state?.onliners ?? [] });
+  const alone = people.length === 1 && link === "connected";
+  if (isDirect && rings && live) people.push(ringingPerson(jid, nameOf));
+  const startedMs = state?.start ? Date.parse(state.start) : NaN;
+  const nowMs = Date.now() + (client.clockLeadMs ?? 0);
+  return {
+    chat: { jid, name: nameOf(jid) },
+    people,
+    state: STATES[link],
+    link,
+    mute: !live || client.track === null ? (live ? "none" : "on") : call.muted ? "off" : "on",
+    hint: !alone ? "" : isDirect ? `${nameOf(jid)} is not here now.` : "Nobody else is here yet.",
+    elapsedS: Number.isNaN(startedMs) || !live ? null : Math.max(0, (nowMs - startedMs) / 1000),
+  };
+}
+
+function stageOf({ call, live, isOpen, rings }) {
+  if (!live) return "microphone";
+  if (!isOpen && call.link !== "connected") return "waiting";
+  return call.link === "connected" && rings ? "ringing" : call.link;
+}
+
+/** Oneself first, then the others as the server lists them. */
+function peopleOf({ call, live, me, nameOf, link, onliners }) {
+  const mine = link === "connected" || link === "ringing" ? "connected" : "connecting";
+  const self = { jid: me.jid, name: me.display_name, isMe: true };
+  const own = { ...self, muted: live ? call.muted : false, link: link === "lost" ? link : mine };
+  const others = onliners.filter((onliner) => onliner.jid !== me.jid);
+  return [own, ...others.map((onliner) => ({
+    jid: onliner.jid, name: onliner.display_name || nameOf(onliner.jid),
+    isMe: false, muted: Boolean(onliner.muted), link: linkOf(onliner),
+  }))];
+}
+
+/** The contract has no word for a lost device: the additive `_link`, or no device at all. */
+function linkOf(onliner) {
+  if (onliner._link) return onliner._link;
+  return onliner.devices?.length === 0 ? "lost" : "connected";
+}
+
+function ringingPerson(jid, nameOf) {
+  return { jid, name: nameOf(jid), isMe: false, muted: false, link: "ringing" };
+}

@@ -1,0 +1,73 @@
+//! One crate, one home: so that each can be replaced in one place, and each folder reads as what
+//! it is about.
+
+use crate::source::{Source, is_word, words};
+
+/// Where the code of this project may name a crate.
+pub struct Home {
+    /// As code spells it; one that ends in `_` stands for all that begin so.
+    pub name: &'static str,
+    /// Beginnings of paths.
+    pub paths: &'static [&'static str],
+    pub reason: &'static str,
+}
+
+/// The places where a crate is named that has its home elsewhere.
+pub fn strangers(source: &Source) -> Vec<(usize, String)> {
+    let named = words(&source.code).filter(|word| {
+        let prefix = word.before.strip_suffix("::");
+        let is_inner = prefix.is_some_and(|prefix| prefix.ends_with(is_word));
+        let prefix = prefix.unwrap_or(word.before).trim_end();
+        let is_import = prefix.ends_with("use") || prefix.ends_with("extern crate");
+        let is_path = word.after.starts_with("::") && !word.before.ends_with('.');
+        (is_path || is_import) && !is_inner
+    });
+    named
+        .filter_map(|word| {
+            let home = HOMES.iter().find(|home| home.is_of(word.text))?;
+            let is_home = home.paths.iter().any(|path| source.path.starts_with(path));
+            (!is_home).then(|| (word.line, format!("`{}`: {}", word.text, home.reason)))
+        })
+        .collect()
+}
+
+impl Home {
+    fn is_of(&self, name: &str) -> bool {
+        self.name == name || (self.name.ends_with('_') && name.starts_with(self.name))
+    }
+}
+
+const fn home(name: &'static str, paths: &'static [&'static str], reason: &'static str) -> Home {
+    Home { name, paths, reason }
+}
+
+pub const HOMES: &[Home] = &[
+    home("dashmap", &["src/registry"], "only finding a call's task is shared by threads"),
+    home("prometheus", &["src/metrics"], "others count in plain integers and are asked for them"),
+    home("axum", &["src/signal", "src/server"], "HTTP ends where signalling begins"),
+    home("axum_server", &["src/signal", "src/server"], "HTTP ends where signalling begins"),
+    home(
+        "tokio_tungstenite",
+        &["src/core/link", "src/demo", "src/signal/tests", "tests/", "loadtest/"],
+        "our own sockets are axum's; this is for being a client",
+    ),
+    home("dimpl", &["src/media/dtls"], "one narrow file decides on DTLS"),
+    home("rtc_", &["src/media/"], "codecs of the media plane; everybody else has our types"),
+    home("aws_lc_rs", &["src/media/", "src/demo/tls"], "keys stay with the media"),
+    home("webrtc", &["src/demo", "tests/"], "a client; the server has its own packet path"),
+    home("str0m", &["loadtest/"], "the load comes from a stack that is not the server's"),
+    home("opus", &["src/demo", "src/record", "tests/"], "the server forwards, it does not decode"),
+    home("hound", &["src/record", "tests/"], "WAV is what a recording becomes"),
+    home(
+        "serde",
+        &["src/wire/", "src/config/", "src/core/", "src/demo/", "loadtest/"],
+        "words of the wire are translated once, at the wire",
+    ),
+    home("toml", &["src/config/"], "a configuration is parsed once into types"),
+    home("clap", &["src/config/", "src/main.rs", "loadtest/"], "arguments are parsed once"),
+    home("tracing_subscriber", &["src/telemetry", "loadtest/"], "one subscriber a process"),
+    home("if_addrs", &["src/config/addresses"], "which addresses are told is decided there"),
+    home("rcgen", &["src/server", "src/signal/", "src/media/dtls"], "certificates, at the edges"),
+    home("rust_embed", &["src/signal/"], "the page is served there"),
+    home("libc", &["src/media/", "tests/", "benches/"], "system calls are the data plane's"),
+];
