@@ -110,6 +110,11 @@ impl CallTask {
                 info!(call = %self.uid, chat = %self.chat_name(), "call finished");
                 return;
             }
+            if self.call.onliners().is_empty() {
+                // Its first offer was refused: nobody was told of it, and nobody shall be.
+                info!(call = %self.uid, chat = %self.chat_name(), "call given up");
+                return;
+            }
         }
     }
 
@@ -241,9 +246,9 @@ impl CallTask {
 
     fn handle_sdp(&mut self, signal: &Signal, jsep: &Jsep) -> Result<(), Refusal> {
         let leg = self.leg_of(&signal.device)?;
-        let remote = self.parse(&jsep.sdp)?;
         match jsep.kind {
             JsepKind::Answer => {
+                let remote = sdp::parse_answer(&jsep.sdp, &self.shared.sdp).map_err(malformed)?;
                 let entry = self.legs.get_mut(&leg).ok_or_else(not_in_call)?;
                 entry.dialogue.handle_answer(&remote).map_err(unfit)?;
                 let slots = entry.dialogue.slots().len();
@@ -251,6 +256,7 @@ impl CallTask {
                 self.input(Input::Answered { leg, slots })
             }
             JsepKind::Offer => {
+                let remote = self.parse(&jsep.sdp)?;
                 let slots = self.legs.get(&leg).map_or(0, |entry| entry.dialogue.slots().len());
                 self.input(Input::Reoffered { leg, slots })?;
                 let entry = self.legs.get_mut(&leg).ok_or_else(not_in_call)?;
@@ -298,8 +304,7 @@ impl CallTask {
     }
 
     fn parse(&self, text: &str) -> Result<Remote, Refusal> {
-        sdp::parse(text, &self.shared.sdp)
-            .map_err(|malformed| Refusal::new(malformed.code(), malformed.to_string()))
+        sdp::parse(text, &self.shared.sdp).map_err(malformed)
     }
 
     fn chat_name(&self) -> String {
@@ -312,6 +317,10 @@ impl CallTask {
 
 fn refused(refusal: engine::Refusal) -> Refusal {
     Refusal::new(refusal.code(), refusal.to_string())
+}
+
+fn malformed(malformed: sdp::Malformed) -> Refusal {
+    Refusal::new(malformed.code(), malformed.to_string())
 }
 
 fn unfit(unfit: crate::media::dialogue::Unfit) -> Refusal {

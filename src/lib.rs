@@ -8,6 +8,7 @@ pub mod demo;
 mod effects;
 pub mod limits;
 pub mod media;
+pub mod memory;
 pub mod metrics;
 pub mod registry;
 pub mod server;

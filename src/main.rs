@@ -8,6 +8,7 @@ use voxhall::demo::{self, DemoOptions};
 use voxhall::{server, telemetry};
 
 fn main() -> ExitCode {
+    voxhall::memory::bound_arenas();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,

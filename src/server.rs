@@ -187,6 +187,7 @@ fn options(config: &Config) -> Options {
             Answer::Sdp => AnswerStyle::Sdp,
             Answer::Answer => AnswerStyle::Answer,
         },
+        message_bytes: signal.message_bytes.get(),
         pace: Pace::new(signal.messages_per_s.get(), signal.messages_burst.get()),
         features: features(config),
     }

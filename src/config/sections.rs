@@ -98,8 +98,6 @@ pub struct Signal {
     pub messages_per_s: NonZeroU32,
     pub messages_burst: NonZeroU32,
     pub sockets_per_user: NonZeroUsize,
-    /// Longest name or reason, in characters.
-    pub name_chars: NonZeroUsize,
     /// After this time without a confirm a client sends its event again.
     #[serde(rename = "resend_timeout_s", with = "seconds")]
     pub resend_timeout: Duration,
@@ -249,7 +247,6 @@ impl Default for Signal {
             messages_per_s: const { NonZeroU32::new(20).expect("20 is not 0") },
             messages_burst: const { NonZeroU32::new(50).expect("50 is not 0") },
             sockets_per_user: count(5),
-            name_chars: count(256),
             resend_timeout: Duration::from_secs(10),
             default_answer: Answer::Sdp,
         }

@@ -2,9 +2,9 @@
 //!
 //! Derived from the roster and the permits after each input, never patched: mute, leave and
 //! reconnect are one rule and leave no stale edge. The call says who *may* be heard (`Permits`);
-//! which voice stands on which slot is decided here. Voices on the *stage* (one more than the
-//! most slots any listener has) hold a slot at every listener that has room; so the cost of a
-//! join is the joiner's slots, not everyone's square.
+//! which voice stands on which slot is decided here. Voices on the *stage* (the most
+//! slots any listener has, and one person's own more) hold a slot at every listener that has
+//! room; so the cost of a join is the joiner's slots, not everyone's square.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -19,6 +19,20 @@ pub struct Permits {
     pub version: u64,
     /// Legs whose voice may be heard. A leg not named here may not.
     pub audible: Vec<LegId>,
+    /// The legs of each person who has several: nobody hears himself on another device.
+    pub shared: Vec<Vec<LegId>>,
+}
+
+impl Permits {
+    /// Whether both are legs of one person.
+    fn is_same_person(&self, one: LegId, other: LegId) -> bool {
+        one == other || self.shared.iter().any(|legs| legs.contains(&one) && legs.contains(&other))
+    }
+
+    /// The most legs that one person has.
+    fn devices_most(&self) -> usize {
+        self.shared.iter().map(Vec::len).max().unwrap_or(1)
+    }
 }
 
 /// Where a packet of a source goes: a listener, by the worker's own number for it, and its slot.
@@ -108,7 +122,7 @@ impl Routes {
     /// heard.
     pub fn of(&self, leg: LegId) -> Option<(Voice, &[Route])> {
         let member = self.members.get(&leg)?;
-        let voice = Voice { source: member.seat, epoch: member.epoch };
+        let voice = Voice { source: leg, epoch: member.epoch };
         member.audible.then_some((voice, member.routes.as_slice()))
     }
 
@@ -144,7 +158,7 @@ impl Routes {
         self.derive_audible();
         self.derive_stage();
         for (leg, member) in &mut self.members {
-            assign(*leg, &mut member.slots, &self.stage, &self.permits.audible);
+            assign(*leg, &mut member.slots, &self.stage, &self.permits);
             member.routes.clear();
         }
         self.derive_routes();
@@ -166,7 +180,8 @@ impl Routes {
     /// who may not gives way where there is none.
     fn derive_stage(&mut self) {
         let members = &self.members;
-        let most = members.values().map(|member| member.slots.len()).max().unwrap_or(0) + 1;
+        let slots_most = members.values().map(|member| member.slots.len()).max().unwrap_or(0);
+        let most = slots_most + self.permits.devices_most();
         self.stage.retain(|leg| members.get(leg).is_some_and(|member| member.sends));
         self.stage.truncate(most);
         for wanted in [true, false] {
@@ -217,15 +232,16 @@ fn heard(members: &BTreeMap<LegId, Member>, leg: &LegId) -> bool {
 
 /// One listener's slots: a voice on the stage keeps its slot; a new one takes a free slot, or,
 /// if it may be heard, the slot of one that may not.
-fn assign(own: LegId, slots: &mut [Option<LegId>], stage: &[LegId], audible: &[LegId]) {
+fn assign(own: LegId, slots: &mut [Option<LegId>], stage: &[LegId], permits: &Permits) {
+    let is_other = |leg: &LegId| !permits.is_same_person(own, *leg);
     for slot in slots.iter_mut() {
-        if slot.is_some_and(|leg| leg == own || !stage.contains(&leg)) {
+        if slot.is_some_and(|leg| !is_other(&leg) || !stage.contains(&leg)) {
             *slot = None;
         }
     }
-    let may_be_heard = |leg: &LegId| audible.binary_search(leg).is_ok();
+    let may_be_heard = |leg: &LegId| permits.audible.binary_search(leg).is_ok();
     for wanted in [true, false] {
-        for voice in stage.iter().filter(|leg| **leg != own && may_be_heard(leg) == wanted) {
+        for voice in stage.iter().filter(|leg| is_other(leg) && may_be_heard(leg) == wanted) {
             if slots.contains(&Some(*voice)) {
                 continue;
             }
@@ -244,7 +260,8 @@ mod tests {
     use super::*;
 
     fn permits(version: u64, audible: &[u64]) -> Permits {
-        Permits { version, audible: audible.iter().map(|id| LegId(*id)).collect() }
+        let audible = audible.iter().map(|id| LegId(*id)).collect();
+        Permits { version, audible, shared: Vec::new() }
     }
 
     fn call(legs: &[u64], slots: usize) -> Routes {
@@ -314,6 +331,26 @@ mod tests {
         routes.permit(permits(3, &[]));
         routes.permit(permits(4, &[1]));
         assert_ne!(epoch(&routes), first);
+    }
+
+    #[test]
+    fn the_next_on_a_seat_is_another_voice() {
+        let mut routes = call(&[1, 2], 1);
+        let former = routes.of(LegId(2)).map(|(voice, _)| voice);
+        routes.leave(LegId(2));
+        routes.join(LegId(3), 2, 1, true);
+        routes.permit(permits(2, &[1, 3]));
+        let next = routes.of(LegId(3)).map(|(voice, _)| voice);
+        assert_ne!(former, next);
+    }
+
+    #[test]
+    fn nobody_hears_himself_on_another_device() {
+        let mut routes = call(&[1, 2, 3], 1);
+        let shared = alloc::vec![alloc::vec![LegId(1), LegId(2)]];
+        routes.permit(Permits { shared, ..permits(2, &[1, 2, 3]) });
+        assert_eq!(listeners(&routes, 1), [3]);
+        assert_eq!(listeners(&routes, 3), [1, 2]);
     }
 
     #[test]

@@ -9,12 +9,13 @@
 
 use crate::limits::{FRAME_SAMPLES, RTP_HZ};
 use crate::rtp::Stamp;
-use crate::{Discard, Time};
+use crate::{Discard, LegId, Time};
 
 /// Who holds a slot: a source, and how often it began anew (unmute, new SSRC).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Voice {
-    pub source: u32,
+    /// The leg, whose number is never used twice: a seat is, and so would be packet numbers.
+    pub source: LegId,
     pub epoch: u32,
 }
 
@@ -144,8 +145,8 @@ fn samples(now: Time, since: Time) -> u32 {
 mod tests {
     use super::*;
 
-    const ANNA: Voice = Voice { source: 1, epoch: 0 };
-    const BORIS: Voice = Voice { source: 2, epoch: 0 };
+    const ANNA: Voice = Voice { source: LegId(1), epoch: 0 };
+    const BORIS: Voice = Voice { source: LegId(2), epoch: 0 };
 
     fn packet(millis: u64, index: u64, timestamp: u32) -> Arrival {
         Arrival { at: Time::from_micros(millis * 1000), index, timestamp, marker: false }

@@ -350,8 +350,10 @@ impl Peer {
 }
 
 impl Identity {
+    /// DTLS 1.2: there dimpl picks the SRTP profile by our order, GCM first. In 1.3 it takes the
+    /// client's first, and Chromium's first is AES_CM_128_HMAC_SHA1_80.
     fn server(&self) -> Dtls {
-        Dtls::new_auto(self.config.clone(), self.certificate.clone(), Instant::now())
+        Dtls::new_12(self.config.clone(), self.certificate.clone(), Instant::now())
     }
 }
 

@@ -6,9 +6,10 @@ use engine::rtp::View;
 use engine::slots::{Arrival, Voice};
 use engine::{Discard, Time};
 
+use super::batch::Outbox;
 use super::leg::Leg;
 use super::seats::Seats;
-use super::socket::{Destination, Outbox, UdpSocket};
+use super::socket::{Destination, UdpSocket};
 use super::stats::Stats;
 
 /// A voice's packet, opened and read.

@@ -4,6 +4,7 @@
 //! A call lives on one worker ([`Pool::place`]); its task gives orders and permits and hears
 //! notices.
 
+mod batch;
 pub mod dialogue;
 pub mod dtls;
 mod fanout;
@@ -18,6 +19,7 @@ mod seats;
 pub mod socket;
 pub mod srtp;
 pub mod stats;
+mod telling;
 mod worker;
 
 use std::net::{IpAddr, SocketAddr};

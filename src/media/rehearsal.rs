@@ -9,12 +9,13 @@ use engine::routes::{Permits, Routes};
 use engine::rtp::View;
 use engine::{LegId, Time};
 
+use super::batch::Outbox;
 use super::dtls::HandshakeKey;
 use super::fanout::{Departure, Heard, Leaving, forward};
 use super::ice::{Credentials, IceLite};
 use super::leg::{Leg, Life, OutSlot, SlotSpec, Source, SrtpKeys, Told};
 use super::seats::Seats;
-use super::socket::{Destination, Outbox, Path, UdpSocket};
+use super::socket::{Destination, Path, UdpSocket};
 use super::srtp::{Keys, Opener, Profile, Sealer};
 use super::stats::Stats;
 use super::{CallNo, Notice};
@@ -30,7 +31,7 @@ pub struct Rehearsal {
     packet: Vec<u8>,
     index: u64,
     outbox: Outbox,
-    socket: Arc<UdpSocket>,
+    socket: UdpSocket,
     /// Never read: the kernel drops what does not fit.
     _sink: UdpSocket,
 }
@@ -55,7 +56,7 @@ impl Rehearsal {
     /// Where the machine has no loopback socket or no randomness.
     pub fn new(listeners: u32, profile: Profile) -> Rehearsal {
         let loopback = Some([127, 0, 0, 1].into());
-        let socket = Arc::new(UdpSocket::bind(loopback, 0).expect("a loopback socket"));
+        let socket = UdpSocket::bind(loopback, 0).expect("a loopback socket");
         let sink = UdpSocket::bind(loopback, 0).expect("a loopback socket");
         let port = sink.port().expect("a bound socket has a port");
         let remote = std::net::SocketAddr::from(([127, 0, 0, 1], port));
@@ -66,7 +67,7 @@ impl Rehearsal {
             let seat = seats.seat(|_| member(leg, profile, to));
             routes.join(leg, seat, 1, true);
         }
-        routes.permit(Permits { version: 1, audible: vec![LegId(0)] });
+        routes.permit(Permits { version: 1, audible: vec![LegId(0)], ..Permits::default() });
         let packet = [&[0x80, 111, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1][..], &[0x78; PAYLOAD_BYTES]];
         Rehearsal {
             seats,
@@ -80,35 +81,45 @@ impl Rehearsal {
         }
     }
 
-    /// One packet of the talker to everyone, sealed and left there.
+    /// One packet of the talker to everyone, sealed and left there. Returns how many were sent
+    /// since the start.
     pub fn forward_nowhere(&mut self) -> u64 {
         let mut nowhere = Nowhere([0; 1_600]);
-        self.forward_by(&mut nowhere)
-    }
-
-    /// One packet of the talker to everyone, through the kernel.
-    pub fn forward_sent(&mut self) -> u64 {
-        let socket = self.socket.clone();
-        let mut outbox = std::mem::take(&mut self.outbox);
-        let mut leaving = Leaving { outbox: &mut outbox, socket: &socket };
-        let sent = self.forward_by(&mut leaving);
-        outbox.flush(&socket);
-        self.outbox = outbox;
-        sent
-    }
-
-    fn forward_by(&mut self, out: &mut impl Departure) -> u64 {
-        self.index += 1;
-        let at = Time::ZERO + Duration::from_millis(20 * self.index);
-        self.packet[2..4].copy_from_slice(&(self.index as u16).to_be_bytes());
-        self.packet[4..8].copy_from_slice(&(self.index as u32 * 960).to_be_bytes());
-        let view = View::parse(&self.packet, Some(1)).expect("a packet of our own");
-        let payload = &self.packet[view.payload.clone()];
-        let heard = Heard { at, index: self.index, view: &view, payload };
-        let (voice, routes) = self.routes.of(LegId(0)).expect("the talker is permitted");
-        forward(&heard, voice, routes, &mut self.seats, out, &self.stats);
+        let heard = next_packet(&mut self.packet, &mut self.index);
+        talk(&heard, &self.packet, &self.routes, &mut self.seats, &mut nowhere, &self.stats);
         self.stats.read_forwarded()
     }
+
+    /// The same through the kernel.
+    pub fn forward_sent(&mut self) -> u64 {
+        let heard = next_packet(&mut self.packet, &mut self.index);
+        let mut leaving = Leaving { outbox: &mut self.outbox, socket: &self.socket };
+        talk(&heard, &self.packet, &self.routes, &mut self.seats, &mut leaving, &self.stats);
+        self.outbox.flush(&self.socket);
+        self.stats.read_forwarded()
+    }
+}
+
+/// Counts the packet on; its index and view.
+fn next_packet(packet: &mut [u8], index: &mut u64) -> (u64, View) {
+    *index += 1;
+    packet[2..4].copy_from_slice(&(*index as u16).to_be_bytes());
+    packet[4..8].copy_from_slice(&(*index as u32 * 960).to_be_bytes());
+    (*index, View::parse(packet, Some(1)).expect("a packet of our own"))
+}
+
+fn talk(
+    (index, view): &(u64, View),
+    packet: &[u8],
+    routes: &Routes,
+    seats: &mut Seats<Leg>,
+    out: &mut impl Departure,
+    stats: &Stats,
+) {
+    let at = Time::ZERO + Duration::from_millis(20 * index);
+    let heard = Heard { at, index: *index, view, payload: &packet[view.payload.clone()] };
+    let (voice, routes) = routes.of(LegId(0)).expect("the talker is permitted");
+    forward(&heard, voice, routes, seats, out, stats);
 }
 
 fn member(id: LegId, profile: Profile, to: Destination) -> Leg {

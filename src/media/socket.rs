@@ -1,26 +1,20 @@
-//! The worker's UDP socket: many datagrams a system call, in and out (recvmmsg, sendmmsg), each
-//! with the local address it came to, so that replies leave from there. The only unsafe code of
-//! the project. Knows addresses and bytes, nothing of their meaning.
+//! The worker's UDP socket: addresses of both families, and the local address that a datagram
+//! came to, so that replies leave from there. With `batch`, the home of unsafe code. Knows
+//! addresses and bytes, nothing of their meaning.
 
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-/// Datagrams a system call: more paid nothing.
-pub const BATCH: usize = 64;
-
 /// Longest datagram we look at, in bytes; a longer one is cut, and so fails authentication.
 pub const DATAGRAM_BYTES: usize = 1_500;
 
-/// Distance of the buffers: not a multiple of 4,096, or the batch would share L1 sets.
-const STRIDE: usize = 1_600;
-
 /// Room for one IPV6_PKTINFO message: header 16, address and interface 20, rounded up.
-const CONTROL_BYTES: usize = 40;
+pub(super) const CONTROL_BYTES: usize = 40;
 
 /// Room for an address of either family.
-const NAME_BYTES: usize = size_of::<libc::sockaddr_in6>();
+pub(super) const NAME_BYTES: usize = size_of::<libc::sockaddr_in6>();
 
 /// Kernel buffers, in bytes: a tenth of a second of a full worker; the kernel caps it.
 const KERNEL_BUFFER_BYTES: libc::c_int = 4 << 20;
@@ -48,10 +42,10 @@ enum Family {
 /// A path as the kernel wants it, prepared once.
 #[derive(Clone, Copy)]
 pub struct Destination {
-    name: libc::sockaddr_in6,
-    name_bytes: libc::socklen_t,
-    control: [u64; CONTROL_BYTES / 8],
-    control_bytes: usize,
+    pub(super) name: libc::sockaddr_in6,
+    pub(super) name_bytes: libc::socklen_t,
+    pub(super) control: [u64; CONTROL_BYTES / 8],
+    pub(super) control_bytes: usize,
 }
 
 impl UdpSocket {
@@ -236,7 +230,11 @@ fn mapped(ip: IpAddr) -> Ipv6Addr {
 
 /// # Safety
 /// The header must not be used after `to` or `part` are gone or moved.
-unsafe fn fill_header(header: &mut libc::msghdr, to: &mut Destination, part: &mut libc::iovec) {
+pub(super) unsafe fn fill_header(
+    header: &mut libc::msghdr,
+    to: &mut Destination,
+    part: &mut libc::iovec,
+) {
     header.msg_name = (&raw mut to.name).cast();
     header.msg_namelen = to.name_bytes;
     header.msg_iov = part;
@@ -248,82 +246,7 @@ unsafe fn fill_header(header: &mut libc::msghdr, to: &mut Destination, part: &mu
     }
 }
 
-/// Buffers for one recvmmsg.
-pub struct Inbox {
-    buffers: Box<[u8]>,
-    names: Box<[libc::sockaddr_in6]>,
-    controls: Box<[[u64; CONTROL_BYTES / 8]]>,
-    parts: Box<[libc::iovec]>,
-    headers: Box<[libc::mmsghdr]>,
-}
-
-// SAFETY: the raw pointers in `parts` and `headers` refer to the boxes beside them only.
-unsafe impl Send for Inbox {}
-
-impl Default for Inbox {
-    fn default() -> Self {
-        // SAFETY: all-zero is a valid value of these C structs.
-        let (name, part, header) = unsafe { (zeroed(), zeroed(), zeroed()) };
-        Inbox {
-            buffers: vec![0; BATCH * STRIDE].into(),
-            names: vec![name; BATCH].into(),
-            controls: vec![[0; CONTROL_BYTES / 8]; BATCH].into(),
-            parts: vec![part; BATCH].into(),
-            headers: vec![header; BATCH].into(),
-        }
-    }
-}
-
-impl Inbox {
-    /// Takes what is waiting; 0 = nothing is.
-    ///
-    /// # Errors
-    /// The kernel's, but not `WouldBlock`.
-    pub fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
-        for at in 0..BATCH {
-            let buffer = &mut self.buffers[at * STRIDE..at * STRIDE + DATAGRAM_BYTES];
-            self.parts[at].iov_base = buffer.as_mut_ptr().cast();
-            self.parts[at].iov_len = buffer.len();
-            let header = &mut self.headers[at].msg_hdr;
-            header.msg_name = (&raw mut self.names[at]).cast();
-            header.msg_namelen = NAME_BYTES as libc::socklen_t;
-            header.msg_iov = &raw mut self.parts[at];
-            header.msg_iovlen = 1;
-            header.msg_control = self.controls[at].as_mut_ptr().cast();
-            header.msg_controllen = CONTROL_BYTES;
-            header.msg_flags = 0;
-        }
-        // SAFETY: every header was just pointed at buffers of the lengths it names.
-        let received = unsafe {
-            let flags = libc::MSG_DONTWAIT;
-            let headers = self.headers.as_mut_ptr();
-            let none = std::ptr::null_mut();
-            libc::recvmmsg(socket.as_raw_fd(), headers, BATCH as u32, flags as _, none)
-        };
-        if received >= 0 {
-            return Ok(received as usize);
-        }
-        match io::Error::last_os_error() {
-            error if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            error if error.kind() == io::ErrorKind::Interrupted => Ok(0),
-            error => Err(error),
-        }
-    }
-
-    /// One datagram of the last `receive` and the path it came by; `None` for one whose address
-    /// is of no family we know.
-    pub fn datagram(&mut self, at: usize) -> Option<(&mut [u8], Path)> {
-        let remote = read_address(&self.names[at])?;
-        let local = read_local(&self.headers[at].msg_hdr).unwrap_or(match remote {
-            SocketAddr::V4(_) => IpAddr::from([0, 0, 0, 0]),
-            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        });
-        let len = (self.headers[at].msg_len as usize).min(DATAGRAM_BYTES);
-        Some((&mut self.buffers[at * STRIDE..at * STRIDE + len], Path { remote, local }))
-    }
-}
-
-fn read_address(name: &libc::sockaddr_in6) -> Option<SocketAddr> {
+pub(super) fn read_address(name: &libc::sockaddr_in6) -> Option<SocketAddr> {
     let place = &raw const *name;
     match i32::from(name.sin6_family) {
         libc::AF_INET => {
@@ -344,7 +267,7 @@ fn read_address(name: &libc::sockaddr_in6) -> Option<SocketAddr> {
     }
 }
 
-fn read_local(header: &libc::msghdr) -> Option<IpAddr> {
+pub(super) fn read_local(header: &libc::msghdr) -> Option<IpAddr> {
     // SAFETY: the kernel filled the control buffer and its length; the macros walk inside it.
     unsafe {
         let message = libc::CMSG_FIRSTHDR(header);
@@ -362,81 +285,5 @@ fn read_local(header: &libc::msghdr) -> Option<IpAddr> {
             }
             _ => None,
         }
-    }
-}
-
-/// Buffers for one sendmmsg.
-pub struct Outbox {
-    buffers: Box<[u8]>,
-    destinations: Box<[Destination]>,
-    parts: Box<[libc::iovec]>,
-    headers: Box<[libc::mmsghdr]>,
-    filled: usize,
-    /// Datagrams the kernel did not take.
-    pub unsent: u64,
-}
-
-// SAFETY: as for `Inbox`.
-unsafe impl Send for Outbox {}
-
-impl Default for Outbox {
-    fn default() -> Self {
-        // SAFETY: all-zero is a valid value of these C structs.
-        let (name, part, header) = unsafe { (zeroed(), zeroed(), zeroed()) };
-        let control = [0; CONTROL_BYTES / 8];
-        let nowhere = Destination { name, name_bytes: 0, control, control_bytes: 0 };
-        Outbox {
-            buffers: vec![0; BATCH * STRIDE].into(),
-            destinations: vec![nowhere; BATCH].into(),
-            parts: vec![part; BATCH].into(),
-            headers: vec![header; BATCH].into(),
-            filled: 0,
-            unsent: 0,
-        }
-    }
-}
-
-impl Outbox {
-    /// The next datagram's buffer, [`DATAGRAM_BYTES`] and room for a tag; what is written counts
-    /// only once pushed.
-    pub fn buffer(&mut self) -> &mut [u8] {
-        &mut self.buffers[self.filled * STRIDE..(self.filled + 1) * STRIDE]
-    }
-
-    /// Queues the first `len` bytes of the buffer; a full batch goes out at once.
-    pub fn push(&mut self, socket: &UdpSocket, len: usize, to: &Destination) {
-        let at = self.filled;
-        self.destinations[at] = *to;
-        self.parts[at].iov_base = self.buffers[at * STRIDE..].as_mut_ptr().cast();
-        self.parts[at].iov_len = len;
-        // SAFETY: the header refers to the boxes beside it, which do not move.
-        unsafe {
-            let part = &mut self.parts[at];
-            fill_header(&mut self.headers[at].msg_hdr, &mut self.destinations[at], part);
-        }
-        self.filled += 1;
-        if self.filled == BATCH {
-            self.flush(socket);
-        }
-    }
-
-    /// Sends what is queued. A datagram that the kernel refuses is counted and skipped: audio
-    /// that waits is audio too late.
-    pub fn flush(&mut self, socket: &UdpSocket) {
-        let mut from = 0;
-        while from < self.filled {
-            // SAFETY: headers `from..filled` were filled by `push` and point into our boxes.
-            let sent = unsafe {
-                let first = self.headers.as_mut_ptr().add(from);
-                libc::sendmmsg(socket.as_raw_fd(), first, (self.filled - from) as u32, 0)
-            };
-            if sent > 0 {
-                from += sent as usize;
-            } else if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
-                self.unsent += 1;
-                from += 1;
-            }
-        }
-        self.filled = 0;
     }
 }

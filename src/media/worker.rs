@@ -10,18 +10,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::LegId;
-use engine::call::Seen;
 use engine::routes::Routes;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use super::batch::{Inbox, Outbox};
 use super::dtls::{Handshakes, Identity, NoIdentity, Outcome};
 use super::ice::IceLite;
 use super::ingress::Addresses;
 use super::leg::{Leg, LegSpec, Life, OutSlot, SlotSpec, Source, SrtpKeys, Told};
 use super::mailbox::{Mail, Mailbox, Order};
 use super::seats::Seats;
-use super::socket::{Inbox, Outbox, UdpSocket};
+use super::socket::UdpSocket;
 use super::srtp::{Opener, Sealer};
 use super::stats::Stats;
 use super::{CallNo, Notice, NoticeSink, PoolSpec, WorkerHandle};
@@ -59,7 +59,7 @@ pub(super) struct Worker {
     /// The answer to a check, before it is copied out.
     pub reply: Vec<u8>,
     /// Notices that their call had no room for; told again each tick.
-    untold: Vec<(NoticeSink, Notice)>,
+    pub untold: Vec<(NoticeSink, Notice)>,
     /// Handshakes to close whose order did not fit the queue.
     unclosed: Vec<LegId>,
     mailbox: Arc<Mailbox>,
@@ -164,7 +164,7 @@ impl Worker {
                 }
             }
             self.outbox.flush(&self.socket);
-            if received < super::socket::BATCH {
+            if received < super::batch::BATCH {
                 return false;
             }
         }
@@ -334,71 +334,9 @@ impl Worker {
         }
     }
 
-    /// Tells a change of a leg's link once.
-    pub fn tell_link(&mut self, seat: u32, told: Told) {
-        let Some(leg) = self.seats.at_mut(seat) else { return };
-        let seen = match told {
-            Told::Nothing => return,
-            Told::Alive => Seen::Alive,
-            Told::Silent => Seen::Silent,
-            Told::Ended => Seen::Ended,
-        };
-        if leg.life.told == told || leg.life.told == Told::Ended {
-            return;
-        }
-        leg.life.told = told;
-        let (sink, notice) = (leg.notices.clone(), Notice::Link { leg: leg.id, seen });
-        self.tell(sink, notice);
-    }
-
-    fn tell_tracks(&mut self) {
-        let changed: Vec<_> = self.calls.values_mut().flat_map(Routes::take_tracks).collect();
-        for tracks in changed {
-            let Some((_, leg)) = self.leg_mut(tracks.leg) else { continue };
-            let sink = leg.notices.clone();
-            self.tell(sink, Notice::Tracks { leg: tracks.leg, slots: tracks.slots });
-        }
-    }
-
-    /// Tells, or keeps the notice in place of an older one of its kind: two a leg at most.
-    fn tell(&mut self, sink: NoticeSink, notice: Notice) {
-        let kept = self.untold.iter_mut().find(|(_, kept)| kept.is_superseded_by(&notice));
-        match kept {
-            Some((_, kept)) => *kept = notice,
-            None => {
-                if let Err(notice) = sink(notice) {
-                    self.untold.push((sink, notice));
-                }
-            }
-        }
-    }
-
-    fn retell(&mut self) {
-        for (sink, notice) in std::mem::take(&mut self.untold) {
-            self.tell(sink, notice);
-        }
-    }
-
     pub fn leg_mut(&mut self, id: LegId) -> Option<(u32, &mut Leg)> {
         let seat = *self.legs.get(&id)?;
         Some((seat, self.seats.at_mut(seat)?))
-    }
-}
-
-impl Notice {
-    fn leg(&self) -> LegId {
-        match self {
-            Notice::Link { leg, .. } | Notice::Tracks { leg, .. } => *leg,
-        }
-    }
-
-    fn is_superseded_by(&self, newer: &Notice) -> bool {
-        match (self, newer) {
-            (Notice::Link { leg, .. }, Notice::Link { leg: newer, .. })
-            | (Notice::Tracks { leg, .. }, Notice::Tracks { leg: newer, .. }) => leg == newer,
-            (Notice::Link { .. }, Notice::Tracks { .. })
-            | (Notice::Tracks { .. }, Notice::Link { .. }) => false,
-        }
     }
 }
 

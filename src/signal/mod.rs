@@ -48,6 +48,8 @@ pub struct Options {
     pub origins: Vec<String>,
     /// For sockets that do not say `?answer=`.
     pub default_answer: AnswerStyle,
+    /// Longest message of a socket, longest body of a request.
+    pub message_bytes: usize,
     /// How fast one socket may send.
     pub pace: Pace,
     pub features: Features,
@@ -74,6 +76,7 @@ impl Default for Options {
         Self {
             origins: Vec::new(),
             default_answer: AnswerStyle::Sdp,
+            message_bytes: MESSAGE_BYTES_MAX,
             pace: Pace::new(MESSAGES_PER_S, MESSAGES_BURST),
             features: Features::default(),
         }
@@ -96,6 +99,7 @@ impl Deref for Shell {
 
 /// Every route.
 pub fn router(shell: Shell) -> Router {
+    let message_bytes = shell.options.message_bytes;
     Router::new()
         .route("/messaging/{team}", get(upgrade::messaging))
         .route("/api/v3/ping", get(api::ping).post(api::ping))
@@ -113,7 +117,7 @@ pub fn router(shell: Shell) -> Router {
         .route("/readyz", get(api::readyz))
         .route("/metrics", get(api::metrics))
         .fallback(page::serve)
-        .layer(DefaultBodyLimit::max(MESSAGE_BYTES_MAX))
+        .layer(DefaultBodyLimit::max(message_bytes))
         .layer(from_fn_with_state(shell.clone(), reply::envelope))
         .with_state(shell)
 }

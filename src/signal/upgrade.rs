@@ -19,7 +19,7 @@ use tracing::debug;
 use super::reply::Reply;
 use super::{Shell, access, socket};
 use crate::core::builtin::{Attached, Sender};
-use crate::limits::{MESSAGE_BYTES_MAX, READ_BUFFER_BYTES, WRITE_PIECE_BYTES};
+use crate::limits::{READ_BUFFER_BYTES, WRITE_PIECE_BYTES};
 use crate::wire::BadField;
 use crate::wire::http::{ErrorCode, HttpError};
 
@@ -93,8 +93,8 @@ async fn run(shell: Shell, upgrade: OnUpgrade, sender: Sender, attached: Attache
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_PIECE_BYTES)
-        .max_message_size(Some(MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(MESSAGE_BYTES_MAX));
+        .max_message_size(Some(shell.options.message_bytes))
+        .max_frame_size(Some(shell.options.message_bytes));
     let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
     socket::run(stream, shell, sender, attached).await;
 }

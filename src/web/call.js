@@ -94,7 +94,8 @@ export class VoxhallClient extends EventTarget {
     if (this.call) this.leave();
     this.track = track;
     this.#attempts = 0;
-    this.call = { jid, uid: null, muted: muted || !track, link: "calling", rejected: false };
+    const fresh = { uid: null, link: "calling", rejected: false, isPutOut: false };
+    this.call = { ...fresh, jid, muted: muted || !track };
     this.#applyMute();
     this.#emit("call", { call: this.call });
     this.#dial();
@@ -172,7 +173,7 @@ export class VoxhallClient extends EventTarget {
     "server.call.tracks"(p) { this.#onTracks(p); },
     "server.call.sound"(p) { this.#onMuted(p, false); },
     "server.call.muteall"(p) { this.#onMuted(p, true); },
-    "server.call.leave"(p) { if (this.#isMine(p)) this.#end("elsewhere"); },
+    "server.call.leave"(p) { if (this.#isMine(p)) this.#onPutOut(); },
     "server.call.restart"(p) { if (this.#isMine(p)) this.#dial(); },
     "server.call.talking"(p) { this.#emit("talking", p); },
     "server.call.buzz"(p) { this.#emit("buzz", p); },
@@ -191,6 +192,7 @@ export class VoxhallClient extends EventTarget {
     if (!this.isOpen) return;
     const { call } = this;
     this.#forgetLeg();
+    call.isPutOut = false;
     this.#setLink("calling");
     const { ice_servers: iceServers = [], ice_transport_policy: policy = "all" } = this.#features;
     const ice = { iceServers, iceTransportPolicy: policy, bundlePolicy: "max-bundle" };
@@ -241,6 +243,14 @@ export class VoxhallClient extends EventTarget {
     this.call = null;
     this.track = null;
     this.#emit("ended", { jid, reason });
+  }
+
+  /** The end of a call and another device both put this one out: the next state tells which. */
+  #onPutOut() {
+    if (this.call.rejected) return this.#end("rejected");
+    this.#forgetLeg();
+    this.call.isPutOut = true;
+    this.#timers.after("farewell", FAREWELL_MS, () => this.call && this.#end("elsewhere"));
   }
 
   #trickle(candidate) {
@@ -353,6 +363,7 @@ export class VoxhallClient extends EventTarget {
       if (!state.start) return this.#end(unheard);
       return this.#timers.after("farewell", FAREWELL_MS, () => this.call && this.#end("finished"));
     }
+    if (this.call.isPutOut) return this.#end("elsewhere");
     const { me } = this.#options;
     const own = state.onliners?.find((onliner) => onliner.jid === me);
     if (own) this.#timers.stop("missing");

@@ -55,7 +55,7 @@ export function arrange(parent, rows, keys, make) {
 
 /** One or two letters that stand for a name. */
 export function initials(name) {
-  const words = name.trim().split(/\s+/);
+  const words = name.match(/(?<!\S)[\p{L}\p{N}]\S*/gu) ?? [name.trim()];
   const letters = words.length > 1 ? [words[0], words.at(-1)] : [words[0]];
   return letters.map((word) => [...word][0] ?? "?").join("").toUpperCase();
 }

@@ -29,7 +29,7 @@ export function wirePlaces({ session, chats, refresh, notices }) {
     $("demo").disabled = true;
     try {
       const { people } = await api("POST", "/api/v3/demo", { token, body: { jid: lobby?.jid } });
-      notices.toast(`${people} people are coming into Lobby. Join them there.`);
+      notices.toast(`${people} people are coming into Lobby.`);
     } catch (error) {
       notices.toast(refusedText(error));
     }

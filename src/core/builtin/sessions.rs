@@ -164,7 +164,7 @@ impl Drop for Attached {
     fn drop(&mut self) {
         let device = &self.session.device;
         if self.session.release(Instant::now(), self.socket) {
-            info!(jid = %device.jid, device = %device.name, "socket lost");
+            debug!(jid = %device.jid, device = %device.name, "socket lost");
             self.core.tell_presence(&self.session);
             self.core.online_changed.notify_one();
         } else {

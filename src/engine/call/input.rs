@@ -55,7 +55,8 @@ pub enum Input {
         leg: LegId,
         slots: usize,
     },
-    /// The client's own offer (renegotiation or ICE restart) wants to be answered.
+    /// The client's own offer (renegotiation or ICE restart) wants to be answered; `Answered`
+    /// follows with the slots it left us.
     Reoffered {
         leg: LegId,
         slots: usize,

@@ -133,7 +133,8 @@ impl Call {
             Input::Socket { who, device, held } => self.socket(now, &who, &device, held),
             Input::Link { leg, seen } => self.link(now, leg, seen),
             Input::Answered { leg, slots } => self.answered(leg, slots),
-            Input::Reoffered { leg, slots } => self.reoffered(now, leg, slots)?,
+            // Its answer comes first: what it lacks then is offered after that.
+            Input::Reoffered { leg, slots } => return self.reoffered(now, leg, slots),
         }
         self.settle(now);
         Ok(())
@@ -243,13 +244,16 @@ impl Call {
         }
     }
 
-    /// Whoever is not muted may be heard.
+    /// Whoever is not muted may be heard, by others.
     fn derive_permits(&mut self) {
         let unmuted = self.onliners.iter().filter(|onliner| !onliner.mute.is_muted());
         let audible: Vec<LegId> =
             unmuted.flat_map(|onliner| onliner.legs.iter().map(|leg| leg.id)).collect();
-        if audible != self.permits.audible {
-            self.permits = Permits { version: self.permits.version + 1, audible };
+        let several = self.onliners.iter().filter(|onliner| onliner.legs.len() > 1);
+        let shared: Vec<Vec<LegId>> =
+            several.map(|onliner| onliner.legs.iter().map(|leg| leg.id).collect()).collect();
+        if audible != self.permits.audible || shared != self.permits.shared {
+            self.permits = Permits { version: self.permits.version + 1, audible, shared };
             self.effects.push_back(Effect::Permit(self.permits.clone()));
         }
     }
@@ -289,6 +293,7 @@ impl Call {
         };
         self.phase = Phase::Finished { start, finish: now.wall };
         self.changed(now);
+        self.derive_permits();
         self.effects.push_back(Effect::Listed);
         self.effects.push_back(Effect::Finished);
     }

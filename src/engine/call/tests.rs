@@ -344,3 +344,48 @@ fn a_version_rises_though_the_clock_goes_back() {
     let second = story.call.next_gentime(Wall(1_000));
     assert_eq!(second, first + GENTIME_STEP_NANOS);
 }
+
+#[test]
+fn a_clients_offer_is_answered_before_ours_comes() {
+    let mut story = Story::group();
+    for (at, name) in ["anna", "boris"].into_iter().enumerate() {
+        story.join(name, "phone", false).unwrap();
+        story.seen(at as u64 + 1, Seen::Alive);
+    }
+    story.join("carl", "phone", false).unwrap();
+    let offers = |effects: &[Effect]| {
+        let own = |it: &&Effect| matches!(it, Effect::OfferSlots { leg: LegId(1), .. });
+        effects.iter().filter(own).count()
+    };
+    story.wait(crate::limits::GLARE_IMPOLITE);
+    story.effects();
+    let leg = LegId(1);
+    assert_eq!(offers(&story.input(Input::Reoffered { leg, slots: 1 }).unwrap()), 0);
+    assert_eq!(offers(&story.input(Input::Answered { leg, slots: 1 }).unwrap()), 1);
+    story.input(Input::Answered { leg, slots: 2 }).unwrap();
+    story.input(Input::Reoffered { leg, slots: 2 }).unwrap();
+    assert_eq!(offers(&story.input(Input::Answered { leg, slots: 1 }).unwrap()), 1);
+}
+
+#[test]
+fn nothing_but_the_last_state_follows_the_finish() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    let effects = story.leave("anna", "phone").unwrap();
+    let [.., Effect::Finished, Effect::State { .. }] = effects.as_slice() else {
+        panic!("{effects:?}");
+    };
+}
+
+#[test]
+fn the_legs_of_one_person_are_told_with_the_permits() {
+    let mut story = Story::group();
+    story.call.rules.only_one_device = false;
+    story.join("anna", "phone", false).unwrap();
+    let effects = story.join("anna", "desk", false).unwrap();
+    let shared = effects.iter().find_map(|effect| match effect {
+        Effect::Permit(permits) => Some(permits.shared.clone()),
+        _ => None,
+    });
+    assert_eq!(shared, Some([[LegId(1), LegId(2)].into()].into()));
+}

@@ -21,7 +21,7 @@ pub use candidate::candidate_ok;
 pub use limits::Limits;
 pub use malformed::{Bound, Malformed};
 pub use media::{Direction, Media, Mid, Opus, Proto};
-pub use parse::parse;
+pub use parse::{parse, parse_answer};
 pub use section::Section;
 pub use transport::{Fingerprint, HashAlgorithm, Setup};
 pub use write::{Accepted, Body, Local, LocalSection, SlotLine, write};

@@ -9,7 +9,7 @@ use super::section::Attributes;
 use super::transport::Transport;
 use super::{Limits, Malformed, Media, Mid, Remote, Section, Setup};
 
-/// What a client offers, or answers to our offer.
+/// What a client offers.
 ///
 /// The transport is that of the first usable section of the BUNDLE; values that a section lacks are
 /// those of the session.
@@ -17,14 +17,21 @@ use super::{Limits, Malformed, Media, Mid, Remote, Section, Setup};
 /// # Errors
 /// Over a limit, not SDP, or nothing that this server could connect to; see [`Malformed`].
 pub fn parse(text: &str, limits: &Limits) -> Result<Remote, Malformed> {
-    let remote = read(text, limits)?;
-    if remote.ice_lite {
-        return Err(Malformed::IceLite);
-    }
+    let remote = parse_answer(text, limits)?;
     match remote.setup {
         Setup::Active | Setup::Actpass => Ok(remote),
         Setup::Passive => Err(Malformed::BadSetup),
     }
+}
+
+/// What a client answers to our offer. Its association stands by then and keeps its roles (RFC
+/// 8842 section 5), whatever a=setup says: Pion and the `webrtc` crate say passive to a lite agent.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_answer(text: &str, limits: &Limits) -> Result<Remote, Malformed> {
+    let remote = read(text, limits)?;
+    if remote.ice_lite { Err(Malformed::IceLite) } else { Ok(remote) }
 }
 
 /// Any description of this profile, a lite and passive agent's (such as our own) included.

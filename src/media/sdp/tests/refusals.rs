@@ -221,6 +221,14 @@ fn port_zero_rejects_unless_bundle_only() {
 }
 
 #[test]
+fn answer_to_our_offer_may_say_any_role_as_the_association_stands() {
+    let passive = altered(OFFER, "a=setup:actpass", "a=setup:passive");
+    assert!(parse_answer(&passive, &Limits::default()).is_ok());
+    let lite = altered(OFFER, "t=0 0", "t=0 0\r\na=ice-lite");
+    assert_eq!(parse_answer(&lite, &Limits::default()), Err(Malformed::IceLite));
+}
+
+#[test]
 fn direction_of_the_section_wins_over_that_of_the_session() {
     let remote = accepted("firefox-offer-plain-sendonly", "a=setup:", "a=setup:");
     assert!(capture("firefox-offer-plain-sendonly").contains("a=sendrecv"));
