@@ -105,7 +105,7 @@ impl CallTask {
                 },
                 () = timer => self.call.handle_timeout(self.shared.clock.now()),
             }
-            self.do_effects(&told);
+            self.carry_out(&told);
             if self.call.is_finished() {
                 info!(call = %self.uid, chat = %self.chat_name(), "call finished");
                 return;
@@ -213,9 +213,9 @@ impl CallTask {
         self.legs.insert(leg, entry);
         self.input(Input::Join(join))?;
         info!(call = %self.uid, leg = %leg, onliner = %signal.actor.jid, slots, "leg opened");
-        self.do_media_effects();
+        self.carry_out_media();
         self.tell_answer(leg, &heard, trickle);
-        self.do_effects(told);
+        self.carry_out(told);
         Ok(())
     }
 

@@ -18,10 +18,10 @@ use crate::wire::time;
 
 impl CallTask {
     /// Does everything that is waiting, in order.
-    pub(super) fn do_effects(&mut self, told: &impl Fn(CallSummary)) {
+    pub(super) fn carry_out(&mut self, told: &impl Fn(CallSummary)) {
         while let Some(effect) = self.call.poll_effect() {
             match effect {
-                Effect::Permit(_) | Effect::CloseLeg { .. } => self.do_media(effect),
+                Effect::Permit(_) | Effect::CloseLeg { .. } => self.order_media(effect),
                 Effect::PutOut { who, device } => {
                     let device = Device { jid: who, name: device.to_string() };
                     let (jid, uid) = self.named_for(&device.jid);
@@ -54,18 +54,18 @@ impl CallTask {
 
     /// Only the effects on media, so that a joiner's routes are ready before he is answered; the
     /// others keep their order.
-    pub(super) fn do_media_effects(&mut self) {
+    pub(super) fn carry_out_media(&mut self) {
         let mut later = Vec::new();
         while let Some(effect) = self.call.poll_effect() {
             match effect {
-                Effect::Permit(_) | Effect::CloseLeg { .. } => self.do_media(effect),
+                Effect::Permit(_) | Effect::CloseLeg { .. } => self.order_media(effect),
                 other => later.push(other),
             }
         }
         self.call.put_back(later);
     }
 
-    fn do_media(&mut self, effect: Effect) {
+    fn order_media(&mut self, effect: Effect) {
         match effect {
             Effect::Permit(permits) => self.worker.permit(self.no, permits),
             Effect::CloseLeg { leg, reason } => {

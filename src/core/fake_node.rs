@@ -30,11 +30,12 @@ impl FakeNode {
     pub async fn signals_come(&self, count: usize) -> Vec<Signal> {
         let mut signals = self.signals.subscribe();
         let came = signals.wait_for(|signals| signals.len() >= count);
-        tokio::time::timeout(crate::signal::PATIENCE, came).await.unwrap().unwrap().clone()
+        let came = tokio::time::timeout(crate::signal::PATIENCE, came).await;
+        came.expect("signals in time").expect("a node that lives").clone()
     }
 
     pub fn presences(&self) -> Vec<(Device, Presence)> {
-        self.presences.lock().unwrap().clone()
+        self.presences.lock().expect("no test panics with it").clone()
     }
 
     pub fn deliver(&self, to: To, event: ServerEvent) {
@@ -67,7 +68,7 @@ impl Node for FakeNode {
     }
 
     fn presence(&self, device: &Device, presence: Presence) {
-        self.presences.lock().unwrap().push((device.clone(), presence));
+        self.presences.lock().expect("no test panics with it").push((device.clone(), presence));
     }
 
     fn calls(&self) -> Vec<CallSummary> {

@@ -7,7 +7,7 @@ pub struct TestFolder(PathBuf);
 impl TestFolder {
     pub fn new() -> Self {
         let path = std::env::temp_dir().join(format!("voxhall-test-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir_all(&path).unwrap();
+        std::fs::create_dir_all(&path).expect("a folder for the test");
         Self(path)
     }
 

@@ -19,6 +19,9 @@ use super::sdp::{Fingerprint, HashAlgorithm};
 use super::socket::{Path, UdpSocket};
 use super::srtp::{Keys, Profile};
 
+#[cfg(test)]
+mod tests;
+
 /// Datagrams waiting for the thread; beyond that they are dropped and the peer resends.
 const QUEUE: usize = 4_096;
 
@@ -205,22 +208,14 @@ impl<T: Fn(Outcome)> Thread<T> {
     fn handle(&mut self, order: Order, buffer: &mut Vec<u8>) {
         match order {
             Order::Open { key, fingerprints } => {
-                let peer = Peer {
-                    dtls: self.identity.server(),
-                    stage: Stage::Handshaking { attempts: 1 },
-                    fingerprints,
-                    path: None,
-                    due: None,
-                };
-                self.peers.insert(key, peer);
+                let dtls = self.identity.server(Instant::now());
+                self.peers.insert(key, Peer::new(dtls, fingerprints));
             }
             Order::Datagram { key, path, bytes } => {
                 let Some(peer) = self.peers.get_mut(&key) else { return };
                 peer.path = Some(path);
-                let now = Instant::now();
-                let fed = peer.dtls.handle_timeout(now);
-                let fed = fed.and_then(|()| peer.dtls.handle_packet(&bytes));
-                self.drain(key, fed.err(), buffer);
+                let failed = peer.feed(Instant::now(), &bytes).err();
+                self.drain(key, failed, buffer);
             }
             Order::Close { key } => self.close(key, buffer),
         }
@@ -242,7 +237,15 @@ impl<T: Fn(Outcome)> Thread<T> {
         let before = peer.due.take();
         let said = match failed {
             Some(error) => Said::Failed(Failure::of(&error)),
-            None => peer.drain(&self.socket, buffer),
+            None => {
+                let (path, socket) = (peer.path, &self.socket);
+                peer.drain(buffer, |packet| {
+                    if let Some(path) = path {
+                        // Lost like any datagram: the flight's timer sends it again.
+                        let _ = socket.send(packet, path);
+                    }
+                })
+            }
         };
         if let Some(at) = before {
             self.due.remove(&(at, key));
@@ -264,7 +267,7 @@ impl<T: Fn(Outcome)> Thread<T> {
                     }
                     return;
                 }
-                peer.dtls = self.identity.server();
+                peer.dtls = self.identity.server(Instant::now());
             }
         }
         if let Some(at) = self.peers.get(&key).and_then(|peer| peer.due) {
@@ -289,16 +292,21 @@ impl<T: Fn(Outcome)> Thread<T> {
 }
 
 impl Peer {
-    fn drain(&mut self, socket: &UdpSocket, buffer: &mut Vec<u8>) -> Said {
+    fn new(dtls: Dtls, fingerprints: Vec<Fingerprint>) -> Peer {
+        let stage = Stage::Handshaking { attempts: 1 };
+        Peer { dtls, stage, fingerprints, path: None, due: None }
+    }
+
+    fn feed(&mut self, now: Instant, datagram: &[u8]) -> Result<(), dimpl::Error> {
+        self.dtls.handle_timeout(now)?;
+        self.dtls.handle_packet(datagram)
+    }
+
+    fn drain(&mut self, buffer: &mut Vec<u8>, mut send: impl FnMut(&[u8])) -> Said {
         let mut said = Said::Nothing;
         loop {
             match self.dtls.poll_output(buffer) {
-                Output::Packet(packet) => {
-                    if let Some(path) = self.path {
-                        // Lost like any datagram: the flight's timer sends it again.
-                        let _ = socket.send(packet, path);
-                    }
-                }
+                Output::Packet(packet) => send(packet),
                 Output::BufferTooSmall { needed } => buffer.resize(needed, 0),
                 Output::Timeout(at) => {
                     self.due = Some(at);
@@ -352,8 +360,8 @@ impl Peer {
 impl Identity {
     /// DTLS 1.2: there dimpl picks the SRTP profile by our order, GCM first. In 1.3 it takes the
     /// client's first, and Chromium's first is AES_CM_128_HMAC_SHA1_80.
-    fn server(&self) -> Dtls {
-        Dtls::new_12(self.config.clone(), self.certificate.clone(), Instant::now())
+    fn server(&self, now: Instant) -> Dtls {
+        Dtls::new_12(self.config.clone(), self.certificate.clone(), now)
     }
 }
 

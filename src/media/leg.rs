@@ -56,6 +56,9 @@ pub(super) struct Leg {
     pub keys: Option<SrtpKeys>,
     pub source: Source,
     pub slots: Vec<OutSlot>,
+    /// Slots whose section does not send at present: their numbers go on when it does again, for
+    /// one SSRC under one key may not number two packets alike. As many as sections at most.
+    pub retired: Vec<OutSlot>,
     pub rtcp_index: u32,
     pub life: Life,
     pub notices: NoticeSink,
@@ -134,16 +137,35 @@ impl Allowance {
     }
 }
 
+impl Leg {
+    /// Takes over the sections of a renegotiation: a slot that was there, or was once, keeps its
+    /// stream.
+    pub fn reshape(&mut self, specs: &[SlotSpec]) {
+        self.retired.append(&mut self.slots);
+        for spec in specs {
+            let kept = self.retired.iter().position(|slot| slot.ssrc == spec.ssrc);
+            self.slots.push(match kept {
+                Some(at) => OutSlot { template: template(spec), ..self.retired.swap_remove(at) },
+                None => OutSlot::fresh(spec),
+            });
+        }
+    }
+}
+
 impl OutSlot {
+    /// A slot with random first numbers (RFC 3550 section 5.1).
+    pub fn fresh(spec: &SlotSpec) -> OutSlot {
+        let mut random = [0; 6];
+        aws_lc_rs::rand::fill(&mut random)
+            .expect("aws-lc ends the process rather than fail to draw");
+        let [a, b, c, d, e, f] = random;
+        OutSlot::new(spec, u16::from_be_bytes([a, b]), u32::from_be_bytes([c, d, e, f]))
+    }
+
     pub fn new(spec: &SlotSpec, first_sequence: u16, first_timestamp: u32) -> OutSlot {
         OutSlot {
             ssrc: spec.ssrc,
-            template: Template::new(&TemplateSpec {
-                ssrc: spec.ssrc,
-                payload_type: spec.payload_type,
-                level_id: spec.level_id,
-                mid: spec.mid_id.map(|id| (id, spec.mid.as_str())),
-            }),
+            template: template(spec),
             stream: Stream::new(first_sequence, first_timestamp),
             lost_there: 0,
             reported: 0,
@@ -151,9 +173,48 @@ impl OutSlot {
     }
 }
 
+fn template(spec: &SlotSpec) -> Template {
+    Template::new(&TemplateSpec {
+        ssrc: spec.ssrc,
+        payload_type: spec.payload_type,
+        level_id: spec.level_id,
+        mid: spec.mid_id.map(|id| (id, spec.mid.as_str())),
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use engine::slots::{Arrival, Voice};
+
     use super::*;
+    use crate::media::rehearsal;
+
+    #[test]
+    fn a_section_held_and_taken_up_again_numbers_on() {
+        let mut leg = rehearsal::member_for_test();
+        let spec = |ssrc| SlotSpec {
+            ssrc,
+            payload_type: 111,
+            level_id: None,
+            mid_id: None,
+            mid: String::new(),
+        };
+        let mut index = 0;
+        let mut send = |leg: &mut Leg, slot: usize| {
+            index += 1;
+            let voice = Voice { source: LegId(9), epoch: 1 };
+            let arrival =
+                Arrival { at: Time::ZERO, index, timestamp: index as u32 * 960, marker: false };
+            leg.slots[slot].stream.stamp(voice, arrival, 1).unwrap().index
+        };
+        leg.reshape(&[spec(1), spec(2), spec(3)]);
+        let before = send(&mut leg, 2);
+        leg.reshape(&[spec(1), spec(2)]);
+        leg.reshape(&[spec(3), spec(1)]);
+        assert_eq!(leg.slots.iter().map(|slot| slot.ssrc).collect::<Vec<_>>(), [3, 1]);
+        assert_eq!(send(&mut leg, 0), before + 1);
+        assert_eq!(leg.slots.len() + leg.retired.len(), 4, "the first one, 1, 2 and 3");
+    }
 
     #[test]
     fn a_sender_gets_its_allowance_each_second_and_not_one_more() {

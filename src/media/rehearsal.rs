@@ -122,6 +122,16 @@ fn talk(
     forward(&heard, voice, routes, seats, out, stats);
 }
 
+/// A leg with keys that sends nowhere.
+#[cfg(test)]
+pub(super) fn member_for_test() -> Leg {
+    let loopback = Some([127, 0, 0, 1].into());
+    let socket = UdpSocket::bind(loopback, 0).expect("a loopback socket");
+    let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
+    let to = socket.destination(Path { remote: nowhere, local: nowhere.ip() });
+    member(LegId(1), Profile::AeadAes256Gcm, to)
+}
+
 fn member(id: LegId, profile: Profile, to: Destination) -> Leg {
     let material: Vec<u8> = (0..profile.exporter_bytes()).map(|byte| byte as u8).collect();
     let keys = Keys::from_exporter_as_server(profile, &material).expect("as long as it must be");
@@ -150,6 +160,7 @@ fn member(id: LegId, profile: Profile, to: Destination) -> Leg {
             allowance: Default::default(),
         },
         slots: vec![OutSlot::new(&slot, 0, 0)],
+        retired: Vec::new(),
         rtcp_index: 0,
         life: Life { seen_at: Time::ZERO, told: Told::Alive, sweeps: 0, reported_highest: 0 },
         notices: Arc::new(|_: Notice| Ok(())),

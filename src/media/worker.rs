@@ -229,7 +229,8 @@ impl Worker {
                 last_report: None,
                 allowance: Default::default(),
             },
-            slots: spec.slots.iter().map(new_slot).collect(),
+            slots: spec.slots.iter().map(OutSlot::fresh).collect(),
+            retired: Vec::new(),
             rtcp_index: 0,
             life: Life { seen_at: now, told: Told::Nothing, sweeps: 0, reported_highest: 0 },
             notices: spec.notices,
@@ -244,14 +245,7 @@ impl Worker {
 
     fn reshape(&mut self, id: LegId, specs: &[SlotSpec], sends: bool) {
         let Some((_, leg)) = self.leg_mut(id) else { return };
-        for (at, spec) in specs.iter().enumerate() {
-            match leg.slots.get_mut(at) {
-                Some(slot) if slot.ssrc == spec.ssrc => {}
-                Some(slot) => *slot = new_slot(spec),
-                None => leg.slots.push(new_slot(spec)),
-            }
-        }
-        leg.slots.truncate(specs.len());
+        leg.reshape(specs);
         let call = leg.call;
         if let Some(routes) = self.calls.get_mut(&call) {
             routes.reshape(id, specs.len(), sends);
@@ -338,14 +332,4 @@ impl Worker {
         let seat = *self.legs.get(&id)?;
         Some((seat, self.seats.at_mut(seat)?))
     }
-}
-
-/// A slot with random first numbers (RFC 3550 section 5.1).
-fn new_slot(spec: &SlotSpec) -> OutSlot {
-    let mut random = [0; 6];
-    // Without randomness the numbers start at 0: less private, still correct.
-    let _ = aws_lc_rs::rand::fill(&mut random);
-    let sequence = u16::from_be_bytes([random[0], random[1]]);
-    let timestamp = u32::from_be_bytes([random[2], random[3], random[4], random[5]]);
-    OutSlot::new(spec, sequence, timestamp)
 }

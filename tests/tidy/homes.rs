@@ -48,8 +48,8 @@ pub const HOMES: &[Home] = &[
     home("axum_server", &["src/signal", "src/server"], "HTTP ends where signalling begins"),
     home(
         "tokio_tungstenite",
-        &["src/core/link", "src/demo", "src/signal/tests", "tests/", "loadtest/"],
-        "our own sockets are axum's; this is for being a client",
+        &["src/core/link", "src/demo", "src/signal", "tests/", "loadtest/"],
+        "WebSockets, ours and those of clients",
     ),
     home("dimpl", &["src/media/dtls"], "one narrow file decides on DTLS"),
     home("rtc_", &["src/media/"], "codecs of the media plane; everybody else has our types"),
@@ -69,5 +69,5 @@ pub const HOMES: &[Home] = &[
     home("if_addrs", &["src/config/addresses"], "which addresses are told is decided there"),
     home("rcgen", &["src/server", "src/signal/", "src/media/dtls"], "certificates, at the edges"),
     home("rust_embed", &["src/signal/"], "the page is served there"),
-    home("libc", &["src/media/", "tests/", "benches/"], "system calls are the data plane's"),
+    home("libc", &["src/media/", "src/memory", "tests/"], "system calls are the data plane's"),
 ];

@@ -1,0 +1,181 @@
+//! Calls in real Chromium: people press the page's buttons, and what they hear is what the browser
+//! decodes, known by the speaker's tone. Needs chromium and chromedriver (`tests/run` installs).
+
+#[path = "browser/folder.rs"]
+mod folder;
+#[path = "browser/person.rs"]
+mod person;
+#[path = "browser/server.rs"]
+mod server;
+#[path = "browser/webdriver.rs"]
+mod webdriver;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use person::{Held, Person};
+use serde_json::{Value, json};
+use server::Server;
+use webdriver::Driver;
+
+#[test]
+fn everybody_hears_exactly_the_others_and_nobody_a_muted_one() {
+    let _turn = turn();
+    let (server, driver) = (Server::start(), Driver::start());
+    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
+    // No tone is a harmonic of another.
+    let people = [come("Anna", 440), come("Boris", 700), come("Chidi", 1100)];
+    people.iter().for_each(Person::joins_lobby);
+    all_hear_each_other(&people);
+    for person in &people {
+        srtp_is_gcm(person);
+        sound_is_whole(person);
+    }
+    let [anna, boris, chidi] = &people;
+    muted_is_heard_by_nobody(anna, boris, chidi);
+    all_hear_each_other(&people);
+
+    boris.press("leave");
+    anna.sees_no_more(boris);
+    anna.hears_exactly(&[chidi], Held::Long);
+    chidi.hears_exactly(&[anna], Held::Briefly);
+    boris.joins_lobby();
+    all_hear_each_other(&people);
+}
+
+#[test]
+fn call_goes_on_after_the_server_was_killed() {
+    let _turn = turn();
+    let (mut server, driver) = (Server::start(), Driver::start());
+    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
+    let people = [come("Anna", 440), come("Boris", 700)];
+    people.iter().for_each(Person::joins_lobby);
+    all_hear_each_other(&people);
+    server.kill();
+    for person in &people {
+        person.until("document.querySelector('[data-test=banner]').textContent.includes('gone')");
+        person.until("ears.hears().length === 0");
+    }
+    server.start_again();
+    all_hear_each_other(&people);
+    for person in &people {
+        person.until("document.querySelector('[data-test=banner]').hidden");
+    }
+}
+
+#[test]
+fn direct_call_rings_and_the_caller_learns_whether_it_was_refused() {
+    let _turn = turn();
+    let (server, driver) = (Server::start(), Driver::start());
+    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
+    let people = [come("Anna", 440), come("Boris", 700)];
+    let [anna, boris] = &people;
+    anna.calls(boris);
+    boris.presses_when_there("refuse");
+    anna.until("document.querySelector('#toasts').textContent.includes('Boris does not want')");
+    anna.until("voxhall.client.call === null");
+    anna.calls(boris);
+    boris.presses_when_there("accept");
+    all_hear_each_other(&people);
+}
+
+#[test]
+fn page_fits_phone_and_desktop_without_a_complaint() {
+    let _turn = turn();
+    let (server, driver) = (Server::start(), Driver::start());
+    let mut anna = Person::at_the_door(&driver, &server.url, "Anna", 440);
+    page_fits(&anna);
+    anna.comes_in();
+    page_fits(&anna);
+    anna.joins_lobby();
+    page_fits(&anna);
+    anna.press("leave");
+    anna.until("voxhall.client.call === null");
+    assert_eq!(anna.browser.console_errors(), [""; 0]);
+    // An error would have been noticed.
+    anna.browser.run("console.error('oh')");
+    assert_eq!(anna.browser.console_errors().len(), 1);
+}
+
+fn all_hear_each_other(people: &[Person]) {
+    for person in people {
+        let others: Vec<&Person> = people.iter().filter(|other| other.jid != person.jid).collect();
+        person.hears_exactly(&others, Held::Briefly);
+    }
+}
+
+/// `listener` and `other` are each other's proof that silence is not a dead line.
+fn muted_is_heard_by_nobody(muted: &Person, listener: &Person, other: &Person) {
+    let heard_by_nobody = || {
+        listener.hears_exactly(&[other], Held::Long);
+        other.hears_exactly(&[listener], Held::Long);
+    };
+    muted.press("mute");
+    listener.sees(muted, "[data-muted=true]");
+    heard_by_nobody();
+    // Nor where his page lies, and sends his voice all the same.
+    muted.browser.run("voxhall.client.track.enabled = true");
+    muted.until("(await ears.statsOf('media-source'))[0].audioLevel > 0.1");
+    heard_by_nobody();
+    muted.hears_exactly(&[listener, other], Held::Briefly);
+    muted.press("mute");
+    listener.sees(muted, "[data-muted=false]");
+}
+
+fn srtp_is_gcm(person: &Person) {
+    let transports = person.stats("transport");
+    assert!(!transports.is_empty());
+    for transport in transports {
+        assert_eq!(transport["dtlsState"], "connected");
+        let cipher = transport["srtpCipher"].as_str().expect("media is encrypted");
+        assert!(cipher.contains("AEAD_AES_") && cipher.ends_with("_GCM"), "{cipher}");
+    }
+}
+
+/// Of what is played for some seconds, nearly all came over the line, and is not made up.
+fn sound_is_whole(person: &Person) {
+    let played = || -> (f64, f64) {
+        let sum = |reports: &[Value], name| reports.iter().filter_map(|it| it[name].as_f64()).sum();
+        let reports = person.stats("inbound-rtp");
+        (sum(&reports, "totalSamplesReceived"), sum(&reports, "concealedSamples"))
+    };
+    let (samples, concealed) = played();
+    let wanted = samples + PLAYED_SAMPLES;
+    person.until(&format!(
+        "(await ears.statsOf('inbound-rtp')).reduce((sum, report) => \
+         sum + (report.totalSamplesReceived ?? 0), 0) >= {wanted}"
+    ));
+    let (samples_now, concealed_now) = played();
+    let share = (concealed_now - concealed) / (samples_now - samples);
+    assert!(share < CONCEALED_MAX, "{share} of the sound is made up");
+}
+
+/// Nothing goes beyond the sides, at either size.
+fn page_fits(person: &Person) {
+    for (width, height) in [(390, 844), (1280, 800)] {
+        let size = json!({
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500,
+        });
+        person.browser.devtools("Emulation.setDeviceMetricsOverride", &size);
+        person.until(&format!("innerWidth === {width}"));
+        assert_eq!(person.browser.run(TOO_WIDE), json!([]), "at {width} x {height}");
+    }
+}
+
+/// One test at a time: three browsers are enough for the machine.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Two seconds of two voices at 48 kHz.
+const PLAYED_SAMPLES: f64 = 192_000.0;
+/// A busy machine starves the browsers now and then; a wrong stream would be made up throughout.
+const CONCEALED_MAX: f64 = 0.15;
+/// What makes the page scroll sideways, or cannot be reached without.
+const TOO_WIDE: &str = "
+    const isOut = ({left, right, width}) => width > 0 && (left < 0 || right > innerWidth);
+    const parts = [...document.querySelectorAll('button, input, select, h1, .person')];
+    const out = parts.filter((part) => isOut(part.getBoundingClientRect()));
+    const told = out.map((part) => part.outerHTML);
+    return document.scrollingElement.scrollWidth > innerWidth ? ['the page', ...told] : told;
+";

@@ -1,0 +1,142 @@
+//! A person at the real page: comes in, presses its buttons, hears.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::webdriver::{Browser, Driver};
+
+pub struct Person {
+    pub browser: Browser,
+    pub jid: String,
+    name: &'static str,
+    tone_hz: u32,
+}
+
+/// How long a fact must hold: that many looks in a row, 20 a second.
+#[derive(Clone, Copy)]
+pub enum Held {
+    Once,
+    Briefly,
+    /// Longer than a tone rings on in the browser's jitter buffer.
+    Long,
+}
+
+impl Person {
+    /// A browser of his own in which he has come in; `tone_hz` is what his microphone hears.
+    pub fn comes(driver: &Rc<Driver>, url: &str, name: &'static str, tone_hz: u32) -> Self {
+        let mut person = Self::at_the_door(driver, url, name, tone_hz);
+        person.comes_in();
+        person
+    }
+
+    /// The page is open, and asks for his name.
+    pub fn at_the_door(driver: &Rc<Driver>, url: &str, name: &'static str, tone_hz: u32) -> Self {
+        let voice = driver.folder().join(format!("{name}.wav"));
+        write_tone(&voice, tone_hz);
+        let browser = driver.browser(&voice);
+        let ears = json!({"source": include_str!("ears.js")});
+        browser.devtools("Page.addScriptToEvaluateOnNewDocument", &ears);
+        browser.open(url);
+        // Cleaning takes a lasting tone for noise.
+        browser.run("localStorage['voxhall.clean'] = 'off'");
+        Self { browser, jid: String::new(), name, tone_hz }
+    }
+
+    pub fn comes_in(&mut self) {
+        self.browser.write("[data-test=name-input]", self.name);
+        self.press("login");
+        self.until("voxhall.client?.isOpen && document.querySelector('#places [data-jid]')");
+        let jid = self.browser.run("return voxhall.session().me.jid");
+        self.jid = jid.as_str().expect("a person has a jid").to_owned();
+    }
+
+    /// Presses call or join at the Lobby, which is the first place, and is connected.
+    pub fn joins_lobby(&self) {
+        self.browser.click("#places [data-jid] button");
+        self.until("voxhall.client.call?.link === 'connected'");
+    }
+
+    /// Presses call at `other`'s name.
+    pub fn calls(&self, other: &Person) {
+        let selector = format!("#people-list [data-jid=\"{}\"] button", other.jid);
+        self.until(&format!("document.querySelector('{selector}')"));
+        self.browser.click(&selector);
+    }
+
+    pub fn presses_when_there(&self, hook: &str) {
+        self.until(&format!("document.querySelector('[data-test={hook}]')"));
+        self.press(hook);
+    }
+
+    /// Presses what carries this `data-test`.
+    pub fn press(&self, hook: &str) {
+        self.browser.click(&format!("[data-test={hook}]"));
+    }
+
+    /// Waits until an expression of JavaScript is true.
+    pub fn until(&self, fact: &str) {
+        self.until_held(fact, Held::Once);
+    }
+
+    pub fn until_held(&self, fact: &str, held: Held) {
+        let looks = match held {
+            Held::Once => 1,
+            Held::Briefly => 5,
+            Held::Long => 25,
+        };
+        let ms = PATIENCE.as_millis();
+        let found =
+            self.browser.run(&format!("return ears.until(async () => ({fact}), {looks}, {ms})"));
+        assert!(found.is_null(), "{}: never: {fact}\ninstead: {found:#}", self.name);
+    }
+
+    /// Every section of his call is silent but one for each of `others`, and there is his tone.
+    pub fn hears_exactly(&self, others: &[&Person], held: Held) {
+        let tones: Map<String, Value> =
+            others.iter().map(|other| (other.jid.clone(), other.tone_hz.into())).collect();
+        self.until_held(&format!("ears.hearsExactly({})", Value::from(tones)), held);
+    }
+
+    /// Whether his page shows `other` among those in the call, where `state` (CSS) holds of him.
+    pub fn sees(&self, other: &Person, state: &str) {
+        let selector = format!("[data-test=person][data-jid=\"{}\"]{state}", other.jid);
+        self.until(&format!("document.querySelector('{selector}')"));
+    }
+
+    pub fn sees_no_more(&self, other: &Person) {
+        let selector = format!("[data-test=person][data-jid=\"{}\"]", other.jid);
+        self.until(&format!("!document.querySelector('{selector}')"));
+    }
+
+    /// Reports of `RTCPeerConnection.getStats` of one type.
+    pub fn stats(&self, of_type: &str) -> Vec<Value> {
+        let found = self.browser.run(&format!("return ears.statsOf('{of_type}')"));
+        found.as_array().expect("a list of reports").clone()
+    }
+}
+
+/// Two seconds of a sine: whole turns, so that it goes round without a seam.
+fn write_tone(path: &Path, hz: u32) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: RATE,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut file = hound::WavWriter::create(path, spec).expect("the folder is ours");
+    for sample in 0..2 * RATE {
+        let turns = f64::from(hz) * f64::from(sample) / f64::from(RATE);
+        let value = AMPLITUDE * (turns * std::f64::consts::TAU).sin() * f64::from(i16::MAX);
+        file.write_sample(value as i16).expect("the folder is ours");
+    }
+    file.finalize().expect("the folder is ours");
+}
+
+const RATE: u32 = 48_000;
+/// About -14 dBov: as loud as a person.
+const AMPLITUDE: f64 = 0.3;
+/// For a step of the story on a machine that is busy building.
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,48 @@
+//! What can be broken on purpose, to see that a checker complains.
+
+use super::watch::Promise;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sabotage {
+    #[default]
+    None,
+    /// The worker ignores later permits.
+    PermitsIgnored,
+    /// The worker sends a voice back to its own leg.
+    SelfHeard,
+    /// A slot's numbering goes on over a switch as if the voice were the same.
+    TenureKept,
+    /// A slot that a renegotiation took and gave back begins its numbers anew.
+    NumbersReused,
+    /// The worker has no replay window.
+    ReplaysPass,
+    /// One listener of each voice gets nothing.
+    VoiceLost,
+    /// Orders to close a leg are lost.
+    LegsStay,
+    /// Two states have the same version.
+    VersionsRepeat,
+    /// Some states do not go out.
+    StatesLost,
+    /// The call is not told that its time has come.
+    TimersLost,
+    /// Rung devices are not told that it is over.
+    RingingLost,
+}
+
+impl Sabotage {
+    /// Each kind, and the promise that breaks by it.
+    pub const ALL: &[(Sabotage, Promise)] = &[
+        (Sabotage::PermitsIgnored, Promise::MutedIsSilent),
+        (Sabotage::SelfHeard, Promise::OnlyToOthersInTheCall),
+        (Sabotage::TenureKept, Promise::Tenure),
+        (Sabotage::NumbersReused, Promise::NumberUsedOnce),
+        (Sabotage::ReplaysPass, Promise::NumberUsedOnce),
+        (Sabotage::VoiceLost, Promise::EveryVoiceIsHeard),
+        (Sabotage::LegsStay, Promise::OnlyToOthersInTheCall),
+        (Sabotage::VersionsRepeat, Promise::VersionsRise),
+        (Sabotage::StatesLost, Promise::LastWordHolds),
+        (Sabotage::TimersLost, Promise::DeadlinesAreMet),
+        (Sabotage::RingingLost, Promise::LastWordHolds),
+    ];
+}

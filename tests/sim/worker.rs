@@ -1,0 +1,287 @@
+//! A media worker without sockets, checks and keys: engine's routes, streams, views and templates
+//! used as `src/media` uses them. A leg's datagrams are known by its id.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use engine::call::Seen;
+use engine::routes::{Permits, Routes, Tracks};
+use engine::rtp::{Template, TemplateSpec, View};
+use engine::slots::{Arrival, Stream, Voice};
+use engine::{LegId, Time};
+
+use super::replay::Replay;
+use super::sabotage::Sabotage;
+
+pub const LEVEL_ID: u8 = 1;
+pub const PAYLOAD_TYPE: u8 = 111;
+/// Shorter than the server's, so that a story sees it often.
+pub const SILENT_AFTER: Duration = Duration::from_millis(1_500);
+
+pub struct LegSpec {
+    pub leg: LegId,
+    pub call: u64,
+    pub ssrcs: Vec<u32>,
+    pub sends: bool,
+    /// Where the streams' first numbers come from.
+    pub seed: u64,
+}
+
+pub enum Order {
+    Reshape { leg: LegId, ssrcs: Vec<u32> },
+    Close { leg: LegId },
+}
+
+#[derive(Clone, Debug)]
+pub enum Notice {
+    Link { leg: LegId, seen: Seen },
+    Tracks(Tracks),
+}
+
+/// One packet on its way to a listener.
+pub struct Sent {
+    pub source: LegId,
+    pub listener: LegId,
+    pub slot: usize,
+    pub bytes: Vec<u8>,
+}
+
+#[derive(Default)]
+pub struct Worker {
+    sabotage: Sabotage,
+    pub orders: VecDeque<Order>,
+    /// The last word of each call.
+    pub permits: BTreeMap<u64, Permits>,
+    pub notices: Vec<(u64, Notice)>,
+    seats: Vec<Option<Leg>>,
+    free: Vec<u32>,
+    legs: BTreeMap<LegId, u32>,
+    calls: BTreeMap<u64, Routes>,
+}
+
+struct Leg {
+    id: LegId,
+    call: u64,
+    sends: bool,
+    connected: bool,
+    opened: Vec<(u32, Replay)>,
+    ssrc: Option<u32>,
+    slots: Vec<OutSlot>,
+    /// Slots that a renegotiation took: their numbers go on if they come back.
+    retired: Vec<OutSlot>,
+    seed: u64,
+    seen_at: Time,
+    told: Option<Seen>,
+}
+
+struct OutSlot {
+    ssrc: u32,
+    template: Template,
+    stream: Stream,
+}
+
+impl Worker {
+    pub fn new(sabotage: Sabotage) -> Worker {
+        Worker { sabotage, ..Worker::default() }
+    }
+
+    pub fn open(&mut self, now: Time, spec: LegSpec) {
+        let seat = self.free.pop().unwrap_or(self.seats.len() as u32);
+        if seat as usize == self.seats.len() {
+            self.seats.push(None);
+        }
+        let slots = spec.ssrcs.iter().map(|ssrc| OutSlot::new(*ssrc, spec.seed)).collect();
+        self.seats[seat as usize] = Some(Leg {
+            id: spec.leg,
+            call: spec.call,
+            sends: spec.sends,
+            connected: false,
+            opened: Vec::new(),
+            ssrc: None,
+            slots,
+            retired: Vec::new(),
+            seed: spec.seed,
+            seen_at: now,
+            told: None,
+        });
+        self.legs.insert(spec.leg, seat);
+        let routes = self.calls.entry(spec.call).or_default();
+        routes.join(spec.leg, seat, spec.ssrcs.len(), spec.sends);
+    }
+
+    /// Takes all that waits; gives the permits that were applied.
+    pub fn take_mail(&mut self) -> Vec<(u64, Permits)> {
+        for order in std::mem::take(&mut self.orders) {
+            match order {
+                Order::Reshape { leg, ssrcs } => self.reshape(leg, &ssrcs),
+                Order::Close { leg } if self.sabotage != Sabotage::LegsStay => self.close(leg),
+                Order::Close { .. } => {}
+            }
+        }
+        let permits: Vec<_> = std::mem::take(&mut self.permits).into_iter().collect();
+        for (call, permits) in &permits {
+            let ignored = self.sabotage == Sabotage::PermitsIgnored && permits.version > 4;
+            if let Some(routes) = self.calls.get_mut(call).filter(|_| !ignored) {
+                routes.permit(permits.clone());
+            }
+        }
+        for (call, routes) in &mut self.calls {
+            let changed = routes.take_tracks().into_iter();
+            self.notices.extend(changed.map(|tracks| (*call, Notice::Tracks(tracks))));
+        }
+        permits
+    }
+
+    fn reshape(&mut self, id: LegId, ssrcs: &[u32]) {
+        let keeps = self.sabotage != Sabotage::NumbersReused;
+        let Some(leg) = self.leg_mut(id) else { return };
+        let seed = leg.seed;
+        let mut former: Vec<OutSlot> = leg.slots.drain(..).chain(leg.retired.drain(..)).collect();
+        for ssrc in ssrcs {
+            let known = former.iter().position(|slot| slot.ssrc == *ssrc && keeps);
+            let slot = known.map(|at| former.swap_remove(at));
+            leg.slots.push(slot.unwrap_or_else(|| OutSlot::new(*ssrc, seed)));
+        }
+        leg.retired = former;
+        let (call, sends) = (leg.call, leg.sends);
+        if let Some(routes) = self.calls.get_mut(&call) {
+            routes.reshape(id, ssrcs.len(), sends);
+        }
+    }
+
+    fn close(&mut self, id: LegId) {
+        let Some(seat) = self.legs.remove(&id) else { return };
+        let Some(leg) = self.seats[seat as usize].take() else { return };
+        self.free.push(seat);
+        if let Some(routes) = self.calls.get_mut(&leg.call) {
+            routes.leave(id);
+            if routes.is_empty() {
+                self.calls.remove(&leg.call);
+            }
+        }
+    }
+
+    /// Keys came, or the peer closed.
+    pub fn handle_outcome(&mut self, now: Time, id: LegId, seen: Seen) {
+        if let Some(leg) = self.leg_mut(id) {
+            leg.connected |= seen == Seen::Alive;
+            leg.seen_at = now;
+            self.tell_link(id, seen);
+        }
+    }
+
+    pub fn handle_check(&mut self, now: Time, id: LegId) {
+        let Some(leg) = self.leg_mut(id).filter(|leg| leg.connected) else { return };
+        leg.seen_at = now;
+        if leg.told == Some(Seen::Silent) {
+            self.tell_link(id, Seen::Alive);
+        }
+    }
+
+    pub fn sweep(&mut self, now: Time) {
+        let is_silent =
+            |leg: &&Leg| leg.told == Some(Seen::Alive) && now.since(leg.seen_at) >= SILENT_AFTER;
+        let silent: Vec<LegId> =
+            self.seats.iter().flatten().filter(is_silent).map(|leg| leg.id).collect();
+        for leg in silent {
+            self.tell_link(leg, Seen::Silent);
+        }
+    }
+
+    fn tell_link(&mut self, id: LegId, seen: Seen) {
+        let Some(leg) = self.leg_mut(id) else { return };
+        if leg.told == Some(seen) || leg.told == Some(Seen::Ended) {
+            return;
+        }
+        leg.told = Some(seen);
+        let call = leg.call;
+        self.notices.push((call, Notice::Link { leg: id, seen }));
+    }
+
+    /// One datagram of a leg, to everyone who hears it.
+    pub fn handle_rtp(&mut self, now: Time, id: LegId, packet: &[u8]) -> Vec<Sent> {
+        let sabotage = self.sabotage;
+        let Some(leg) = self.leg_mut(id).filter(|leg| leg.connected) else { return Vec::new() };
+        let Ok(view) = View::parse(packet, Some(LEVEL_ID)) else { return Vec::new() };
+        let Some(index) = leg.open_rtp(&view, sabotage) else { return Vec::new() };
+        let renewed = leg.ssrc.replace(view.ssrc).is_some_and(|former| former != view.ssrc);
+        let call = leg.call;
+        self.handle_check(now, id);
+        let Some(routes) = self.calls.get_mut(&call) else { return Vec::new() };
+        if renewed {
+            routes.renew(id);
+        }
+        let Some((voice, routes)) = routes.of(id) else { return Vec::new() };
+        let mut places: Vec<(u32, usize)> =
+            routes.iter().map(|route| (route.seat, usize::from(route.slot))).collect();
+        let voice = match sabotage {
+            Sabotage::TenureKept => Voice { source: LegId(0), epoch: 0 },
+            _ => voice,
+        };
+        match sabotage {
+            Sabotage::SelfHeard => places.push((self.legs[&id], 0)),
+            Sabotage::VoiceLost => drop(places.pop()),
+            _ => {}
+        }
+        let (timestamp, marker) = (view.timestamp, view.marker);
+        let arrival = Arrival { at: now, index, timestamp, marker };
+        let mut sent = Vec::new();
+        for (seat, slot) in places {
+            let Some(listener) = self.seats[seat as usize].as_mut() else { continue };
+            let Some(out) = listener.slots.get_mut(slot).filter(|_| listener.connected) else {
+                continue;
+            };
+            let payload = &packet[view.payload.clone()];
+            let Ok(stamp) = out.stream.stamp(voice, arrival, payload.len()) else { continue };
+            let mut bytes = vec![0; out.template.header_bytes() + payload.len()];
+            let header = out.template.write(&mut bytes, stamp, view.level);
+            bytes[header..].copy_from_slice(payload);
+            sent.push(Sent { source: id, listener: listener.id, slot, bytes });
+        }
+        sent
+    }
+
+    /// Who is heard on the slots of a leg.
+    pub fn slots(&self, call: u64, leg: LegId) -> &[Option<LegId>] {
+        self.calls.get(&call).map_or(&[], |routes| routes.slots(leg))
+    }
+
+    pub fn legs(&self) -> impl Iterator<Item = LegId> + '_ {
+        self.legs.keys().copied()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.legs.is_empty() && self.calls.is_empty() && self.seats.iter().all(Option::is_none)
+    }
+
+    fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.seats[*self.legs.get(&id)? as usize].as_mut()
+    }
+}
+
+impl Leg {
+    /// The packet's index, where it is fresh (SRTP's replay window).
+    fn open_rtp(&mut self, view: &View, sabotage: Sabotage) -> Option<u64> {
+        let known = self.opened.iter_mut().find(|(ssrc, _)| *ssrc == view.ssrc);
+        let Some((_, replay)) = known else {
+            self.opened.push((view.ssrc, Replay::starting_at(view.sequence)));
+            return Some(u64::from(view.sequence));
+        };
+        let index = replay.estimate(view.sequence);
+        (replay.is_fresh(index) || sabotage == Sabotage::ReplaysPass).then_some(index)
+    }
+}
+
+impl OutSlot {
+    fn new(ssrc: u32, seed: u64) -> OutSlot {
+        let mid = format!("s{}", ssrc & 0xff);
+        let spec = TemplateSpec {
+            ssrc,
+            payload_type: PAYLOAD_TYPE,
+            level_id: Some(LEVEL_ID),
+            mid: Some((4, &mid)),
+        };
+        let stream = Stream::new(seed as u16, (seed >> 16) as u32);
+        OutSlot { ssrc, template: Template::new(&spec), stream }
+    }
+}
