@@ -3,4 +3,7 @@
 
 pub mod client;
 pub mod ears;
+pub mod raw;
+pub mod server;
+pub mod strict;
 pub mod tone;

@@ -1,0 +1,189 @@
+//! A server of a test's own: the real binary on free ports of this machine, with its data in a
+//! folder that goes with it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use voxhall::demo::http::Origin;
+
+/// A running server; dropping it kills it, and shows its log where the test has failed.
+pub struct Server {
+    /// `http://HOST:PORT` (or `https`), as the ready line names it.
+    pub url: String,
+    /// UDP port of its one media worker.
+    pub media_port: u16,
+    child: Child,
+    data: PathBuf,
+    ready_line: String,
+    stdout: Receiver<String>,
+    stderr: Option<JoinHandle<String>>,
+}
+
+/// What a server left behind.
+#[derive(Debug)]
+pub struct Stopped {
+    pub status: ExitStatus,
+    /// All of it, the ready line included.
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Server {
+    /// On 127.0.0.1, as it is without any configuration.
+    pub fn start() -> Self {
+        Self::with(&["--http", "127.0.0.1:0"], &[])
+    }
+
+    /// With these flags and variables; it must become ready.
+    pub fn with(flags: &[&str], variables: &[(&str, &str)]) -> Self {
+        let (mut child, data) = spawn(flags, variables);
+        let (said, stdout) = sync_channel(STDOUT_LINES);
+        let lines = BufReader::new(child.stdout.take().expect("it is piped"));
+        std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                if said.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut log = child.stderr.take().expect("it is piped");
+        let stderr = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            log.read_to_end(&mut bytes).expect("a pipe can be read");
+            String::from_utf8(bytes).expect("logs are text")
+        });
+        let mut server = Self {
+            url: String::new(),
+            media_port: 0,
+            child,
+            data,
+            ready_line: String::new(),
+            stdout,
+            stderr: Some(stderr),
+        };
+        server.await_ready();
+        server
+    }
+
+    fn await_ready(&mut self) {
+        let Ok(line) = self.stdout.recv_timeout(PATIENCE) else {
+            self.child.kill().expect("it is ours");
+            let log = self.stderr.take().expect("read once").join();
+            panic!("the server does not become ready: {log:?}");
+        };
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let url = words.iter().find(|word| word.contains("://")).expect("the line names a URL");
+        self.url = url.trim_end_matches('/').to_owned();
+        let port = words.last().and_then(|word| word.parse().ok());
+        self.media_port = port.expect("the line ends with the media port");
+        self.ready_line = line;
+    }
+
+    /// `GET` of a path: status and body.
+    pub async fn fetch(&self, path: &str) -> (u16, Value) {
+        let origin = Origin::parse(&self.url).expect("the ready line names an origin");
+        let mut stream = origin.connect().await.expect("the server listens");
+        let request = format!("GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", origin.authority);
+        stream.write_all(request.as_bytes()).await.expect("the server reads");
+        let mut reply = Vec::new();
+        // TLS may end without a good-bye; what counts is parsed below.
+        let _ = stream.read_to_end(&mut reply).await;
+        let reply = String::from_utf8_lossy(&reply).into_owned();
+        let (head, body) = reply.split_once("\r\n\r\n").expect("an HTTP reply");
+        let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok());
+        let body = serde_json::from_str(body).unwrap_or_else(|_| Value::from(body));
+        (status.expect("a status"), body)
+    }
+
+    /// Sends SIGTERM, and does not wait for what becomes of it.
+    pub fn terminate(&self) {
+        let pid = libc::pid_t::try_from(self.child.id()).expect("a pid fits");
+        // SAFETY: a plain system call; the child is not yet waited for, so the pid is its own.
+        let sent = unsafe { libc::kill(pid, libc::SIGTERM) };
+        assert_eq!(sent, 0, "the server is there to be stopped");
+    }
+
+    /// SIGTERM, then its end, which must come by itself.
+    pub async fn stop(self) -> Stopped {
+        self.terminate();
+        self.ended().await
+    }
+
+    /// Waits for the end that was asked for.
+    pub async fn ended(self) -> Stopped {
+        let ended = tokio::task::spawn_blocking(move || self.wait());
+        ended.await.expect("it ends")
+    }
+
+    fn wait(mut self) -> Stopped {
+        use std::sync::mpsc::RecvTimeoutError;
+        let mut stdout = std::mem::take(&mut self.ready_line);
+        loop {
+            match self.stdout.recv_timeout(PATIENCE) {
+                Ok(line) => stdout = stdout + "\n" + &line,
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("the server does not end"),
+            }
+        }
+        let status = self.child.wait().expect("it is ours");
+        let stderr = self.stderr.take().expect("read once").join().expect("the log is read");
+        Stopped { status, stdout, stderr }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Either it has ended and was waited for, or it is still ours to end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.data);
+        if let Some(log) = self.stderr.take().filter(|_| std::thread::panicking()) {
+            eprintln!("the server's log:\n{}", log.join().unwrap_or_default());
+        }
+    }
+}
+
+/// Runs a server that must not come up: what it said when it ended.
+pub fn refuses(flags: &[&str]) -> Stopped {
+    let (mut child, data) = spawn(flags, &[]);
+    let mut ready = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    stdout.read_line(&mut ready).expect("a pipe can be read");
+    if !ready.is_empty() {
+        child.kill().expect("it is ours");
+    }
+    let ended = child.wait_with_output().expect("it is ours");
+    let _ = std::fs::remove_dir_all(data);
+    let stderr = String::from_utf8(ended.stderr).expect("logs are text");
+    Stopped { status: ended.status, stdout: ready, stderr }
+}
+
+fn spawn(flags: &[&str], variables: &[(&str, &str)]) -> (Child, PathBuf) {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let data = format!("voxhall-test-{}-{number}", std::process::id());
+    let data = std::env::temp_dir().join(data);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_voxhall"));
+    // Whoever runs the tests may have set variables for a server of his own.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("VOXHALL_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(flags).args(["--media-port", "0", "--workers", "1", "--data"]).arg(&data);
+    command.envs(variables.iter().copied());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    (command.spawn().expect("cargo has built the binary"), data)
+}
+
+/// For a start or an orderly end on a machine that is busy building.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// One line is expected; a server that says more is found out by the test that counts them.
+const STDOUT_LINES: usize = 1024;
