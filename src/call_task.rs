@@ -15,6 +15,7 @@ use crate::core::{Presence, Refusal, Signal};
 use crate::media::dialogue::{Dialogue, Ours};
 use crate::media::sdp::{self, Remote};
 use crate::media::{CallNo, LegSpec, Notice, Order, Pool, WorkerHandle};
+use crate::metrics::Metrics;
 use crate::wire::ClientEvent;
 use crate::wire::server::{Jsep, JsepKind};
 
@@ -25,6 +26,7 @@ pub struct Shared {
     pub clock: Clock,
     pub rules: Rules,
     pub sdp: sdp::Limits,
+    pub metrics: Arc<Metrics>,
     /// Makes leg ids, unique for the life of the process.
     pub legs: std::sync::atomic::AtomicU64,
 }
@@ -178,6 +180,7 @@ impl CallTask {
         muted: bool,
         told: &impl Fn(CallSummary),
     ) -> Result<(), Refusal> {
+        let began = std::time::Instant::now();
         let remote = self.parse(text)?;
         self.call.admits(&signal.actor.jid).map_err(refused)?;
         let ours = Ours {
@@ -215,6 +218,7 @@ impl CallTask {
         info!(call = %self.uid, leg = %leg, onliner = %signal.actor.jid, slots, "leg opened");
         self.carry_out_media();
         self.tell_answer(leg, &heard, trickle);
+        self.shared.metrics.offer_answered(began.elapsed());
         self.carry_out(told);
         Ok(())
     }

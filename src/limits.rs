@@ -108,10 +108,6 @@ pub const SENDER_PACKETS_PER_S: u32 = 400;
 /// Bytes a second: Opus at its most, 510 kbit/s, with headers. More are dropped.
 pub const SENDER_BYTES_PER_S: u32 = 80_000;
 
-/// Without an authenticated packet or check for so long a leg counts as silent. Above two of the
-/// slowest browser's checks (Firefox: every 5 to 6 s would be too short below that).
-pub const SILENT_AFTER: Duration = Duration::from_secs(10);
-
 /// Sweeps between sender reports of a slot: 5 s (RFC 3550 section 6.2).
 pub const SENDER_REPORT_EVERY_SWEEPS: u32 = 5;
 

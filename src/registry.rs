@@ -14,6 +14,7 @@ use crate::call_task::{CallTask, Message, Opening, Shared, check_candidate};
 use crate::core::{CallSummary, ChatKey, Device, Node, Presence, Refusal, Signal};
 use crate::limits::{CALL_MESSAGES, CALLS_MAX};
 use crate::media::CallNo;
+use crate::metrics::Sample;
 use crate::wire::ClientEvent;
 
 /// All live calls of this node.
@@ -154,7 +155,15 @@ impl Registry {
 impl Node for Registry {
     fn signal(&self, signal: Signal) -> Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>> {
         let registry = self.clone();
-        Box::pin(async move { registry.handle(signal).await })
+        Box::pin(async move {
+            let metrics = registry.inner.shared.metrics.clone();
+            metrics.count(Sample::Signals(signal.event.name()));
+            let handled = registry.handle(signal).await;
+            if let Err(refusal) = &handled {
+                metrics.count(Sample::Refusals(refusal.code));
+            }
+            handled
+        })
     }
 
     fn presence(&self, device: &Device, presence: Presence) {

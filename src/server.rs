@@ -1,13 +1,13 @@
 //! The node put together: configuration, media workers, registry, chat core, sockets; from start
 //! to the last line written.
 
-use std::future::Future;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use engine::Discard;
 use engine::call::Rules;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
@@ -63,7 +63,8 @@ pub async fn run(config: Config) -> Result<(), Fault> {
     let bound = listener.local_addr()?;
     let tls = if config.http.open { Some(certificate(&config, bound)?) } else { None };
     let core = BuiltIn::open(&config.data.dir, core_options(&config))?;
-    let registry = Registry::new(Arc::new(shared(&config, core.clone())?));
+    let metrics = Arc::new(Metrics::new(started));
+    let registry = Registry::new(Arc::new(shared(&config, core.clone(), metrics.clone())?));
     core.join(Arc::new(registry.clone()));
     let counters = Arc::new(Counters::default());
     let url = format!("{}://{bound}", if tls.is_some() { "https" } else { "http" });
@@ -73,7 +74,7 @@ pub async fn run(config: Config) -> Result<(), Fault> {
         core,
         options: options(&config),
         counters: counters.clone(),
-        metrics: rendering(Metrics::new(started), registry.clone(), counters),
+        metrics: rendering(metrics, registry.clone(), counters),
         ready: Arc::new(move || match ready.is_draining() {
             true => Err("draining".to_owned()),
             false => Ok(()),
@@ -102,23 +103,21 @@ fn announce(url: &str, registry: &Registry, open: bool) -> io::Result<()> {
 }
 
 /// Resolves once a signal came and the calls are over, or their time is.
-fn drained(registry: Registry) -> impl Future<Output = ()> + Send + 'static {
-    async move {
-        asked_to_stop().await;
-        registry.drain();
-        info!(onliners = registry.onliners(), "draining");
-        let calls_over = async {
-            while registry.onliners() > 0 {
-                tokio::time::sleep(DRAIN_LOOK).await;
-            }
-        };
-        tokio::select! {
-            () = calls_over => {}
-            () = tokio::time::sleep(DRAIN_MAX) => {
-                warn!(onliners = registry.onliners(), "drain time is over, calls end");
-            }
-            () = asked_to_stop() => warn!("second signal, calls end"),
+async fn drained(registry: Registry) {
+    asked_to_stop().await;
+    registry.drain();
+    info!(onliners = registry.onliners(), "draining");
+    let calls_over = async {
+        while registry.onliners() > 0 {
+            tokio::time::sleep(DRAIN_LOOK).await;
         }
+    };
+    tokio::select! {
+        () = calls_over => {}
+        () = tokio::time::sleep(DRAIN_MAX) => {
+            warn!(onliners = registry.onliners(), "drain time is over, calls end");
+        }
+        () = asked_to_stop() => warn!("second signal, calls end"),
     }
 }
 
@@ -137,7 +136,11 @@ async fn asked_to_stop() {
     }
 }
 
-fn shared(config: &Config, core: Arc<dyn ChatCore>) -> Result<Shared, Fault> {
+fn shared(
+    config: &Config,
+    core: Arc<dyn ChatCore>,
+    metrics: Arc<Metrics>,
+) -> Result<Shared, Fault> {
     let interfaces = config::interfaces().map_err(Fault::Addresses)?;
     let clock = Clock::start();
     let pool = Pool::start(&PoolSpec {
@@ -145,6 +148,7 @@ fn shared(config: &Config, core: Arc<dyn ChatCore>) -> Result<Shared, Fault> {
         bind: config.media.bind.first().copied(),
         port: config.media.port,
         workers: config.media.workers.count().get().into(),
+        silent_after: config.call.media_lost_shown,
         clock,
     })?;
     let call = &config.call;
@@ -166,7 +170,7 @@ fn shared(config: &Config, core: Arc<dyn ChatCore>) -> Result<Shared, Fault> {
         extmaps: config.sdp.extmaps.get(),
         candidates: config.sdp.candidates.get(),
     };
-    Ok(Shared { core, pool, clock, rules, sdp, legs: AtomicU64::new(1) })
+    Ok(Shared { core, pool, clock, rules, sdp, metrics, legs: AtomicU64::new(1) })
 }
 
 /// Sections that a client may offer beside those for voices: video and data, refused.
@@ -258,7 +262,7 @@ impl Demo for Speakers {
 const DEMO_TIME: Duration = Duration::from_secs(600);
 
 fn rendering(
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
     registry: Registry,
     counters: Arc<Counters>,
 ) -> Arc<dyn Fn() -> String + Send + Sync> {
@@ -273,13 +277,15 @@ impl Source for Node<'_> {
         sink.add(Sample::Calls, self.0.calls().len() as u64);
         sink.add(Sample::Onliners, self.0.onliners() as u64);
         for reading in self.0.shared().pool.readings() {
-            sink.add(Sample::Legs("open"), reading.legs);
+            for (link, count) in reading.links {
+                sink.add(Sample::Legs(link), count);
+            }
             sink.add(Sample::RtpReceived, reading.received);
             sink.add(Sample::RtpForwarded, reading.forwarded);
             sink.add(Sample::DatagramsUnsent, reading.unsent);
             sink.add(Sample::DtlsHandshakes("connected"), reading.connected);
             for (reason, count) in reading.discarded {
-                sink.add(Sample::RtpDiscarded(reason), count);
+                sink.add(discarded(reason), count);
             }
             for (reason, count) in reading.handshakes_failed {
                 sink.add(Sample::DtlsHandshakes(reason), count);
@@ -291,6 +297,16 @@ impl Source for Node<'_> {
     }
 }
 
+/// Checks are counted apart from voices.
+fn discarded(reason: &'static str) -> Sample {
+    let checks = [Discard::UnauthenticatedCheck, Discard::TooManyChecks];
+    if checks.iter().any(|check| check.label() == reason) {
+        Sample::StunDiscarded(reason)
+    } else {
+        Sample::RtpDiscarded(reason)
+    }
+}
+
 struct Sockets<'a>(&'a Counters);
 
 impl Source for Sockets<'_> {
@@ -298,7 +314,8 @@ impl Source for Sockets<'_> {
         sink.add(Sample::Sockets, self.0.sockets.read());
         sink.add(Sample::SignalsRepeated, self.0.repeats.read());
         sink.add(Sample::EventsResent, self.0.resent.read());
-        for reason in Refused::ALL {
+        // What the node refuses it counts itself, by its code.
+        for reason in Refused::ALL.into_iter().filter(|reason| *reason != Refused::ByCore) {
             sink.add(Sample::Refusals(reason.as_str()), self.0.refused(reason).read());
         }
         for reason in Ended::ALL {

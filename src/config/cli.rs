@@ -42,7 +42,7 @@ pub struct ServeFlags {
     /// and 127.0.0.1]
     #[arg(long, value_name = "IP")]
     pub media_ip: Vec<IpAddr>,
-    /// Address the media sockets are bound to; repeatable [default: both families, dual stack]
+    /// Address the media sockets are bound to [default: both families, dual stack]
     #[arg(long, value_name = "IP")]
     pub media_bind: Vec<IpAddr>,
     /// UDP port of the first media worker; the others follow [default: 7880]

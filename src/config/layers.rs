@@ -99,6 +99,10 @@ impl Config {
         if let Some(ip) = media.ip.iter().find(|ip| ip.is_unspecified() || ip.is_multicast()) {
             return conflict("media.ip", ip, "clients cannot send to this address");
         }
+        if let Some(second) = media.bind.get(1) {
+            let reason = "a worker has one socket: one address, or none for both families";
+            return conflict("media.bind", second, reason);
+        }
         let last = u32::from(media.port) + u32::from(media.workers.count().get()) - 1;
         if media.port != 0 && last > u32::from(u16::MAX) {
             return conflict("media.port", &media.port, "the last worker's port is above 65535");

@@ -24,6 +24,7 @@ mod worker;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::LegId;
 use engine::call::Seen;
@@ -67,6 +68,8 @@ pub struct PoolSpec {
     /// The first worker's port, the others follow; 0 = each takes a free one.
     pub port: u16,
     pub workers: usize,
+    /// Without an authenticated packet or check for so long a leg counts as silent.
+    pub silent_after: Duration,
     pub clock: Clock,
 }
 

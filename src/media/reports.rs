@@ -16,7 +16,7 @@ use rtc_rtcp::source_description::{
 use super::leg::Told;
 use super::worker::Worker;
 use crate::clock;
-use crate::limits::{REPORTED_LOSS_MAX, SENDER_REPORT_EVERY_SWEEPS, SILENT_AFTER};
+use crate::limits::{REPORTED_LOSS_MAX, SENDER_REPORT_EVERY_SWEEPS};
 
 /// The canonical name of every source we send (RFC 3550 section 6.5.1).
 pub(super) const CNAME: &str = "voxhall";
@@ -32,7 +32,7 @@ impl Worker {
         if !changes.is_empty() {
             self.follow(seat, &changes);
         }
-        if told == Told::Alive && quiet >= SILENT_AFTER {
+        if told == Told::Alive && quiet >= self.silent_after {
             self.tell_link(seat, Told::Silent);
         }
         self.report_sources(now, seat);

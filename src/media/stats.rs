@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use engine::Discard;
 
 use super::dtls::Failure;
+use super::leg::Told;
 use super::srtp::Profile;
 
 #[derive(Default)]
@@ -14,6 +15,7 @@ pub struct Stats {
     discarded: [AtomicU64; Discard::COUNT],
     unsent: AtomicU64,
     legs: AtomicU64,
+    links: [AtomicU64; 3],
     connected: AtomicU64,
     handshakes_failed: [AtomicU64; 4],
     profiles: [AtomicU64; 3],
@@ -25,12 +27,15 @@ pub struct Reading {
     pub received: u64,
     pub forwarded: u64,
     pub unsent: u64,
-    pub legs: u64,
+    /// Legs by the state of their link, as of the last second.
+    pub links: Vec<(&'static str, u64)>,
     pub discarded: Vec<(&'static str, u64)>,
     pub handshakes_failed: Vec<(&'static str, u64)>,
     pub connected: u64,
     pub profiles: Vec<(&'static str, u64)>,
 }
+
+const LINKS: [&str; 3] = ["connecting", "connected", "lost"];
 
 const PROFILES: [Profile; 3] =
     [Profile::AeadAes256Gcm, Profile::AeadAes128Gcm, Profile::Aes128CmSha1_80];
@@ -64,6 +69,22 @@ impl Stats {
         self.legs.store(legs as u64, Ordering::Relaxed);
     }
 
+    /// Counts the legs of each state anew.
+    pub(super) fn links(&self, told: impl Iterator<Item = Told>) {
+        let mut counts = [0; LINKS.len()];
+        for told in told {
+            match told {
+                Told::Nothing => counts[0] += 1,
+                Told::Alive => counts[1] += 1,
+                Told::Silent => counts[2] += 1,
+                Told::Ended => {}
+            }
+        }
+        for (link, count) in self.links.iter().zip(counts) {
+            link.store(count, Ordering::Relaxed);
+        }
+    }
+
     /// How many legs this worker carries: the measure of placing calls.
     pub fn load(&self) -> u64 {
         self.legs.load(Ordering::Relaxed)
@@ -91,7 +112,7 @@ impl Stats {
             received: get(&self.received),
             forwarded: get(&self.forwarded),
             unsent: get(&self.unsent),
-            legs: get(&self.legs),
+            links: LINKS.into_iter().zip(&self.links).map(load).collect(),
             discarded: discarded.map(load).collect(),
             handshakes_failed: failed.map(load).collect(),
             connected: get(&self.connected),

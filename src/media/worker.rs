@@ -54,6 +54,7 @@ pub(super) struct Worker {
     pub outbox: Outbox,
     pub handshakes: Handshakes,
     pub stats: Arc<Stats>,
+    pub silent_after: Duration,
     /// Packets that overtook their keys, at most [`EARLY_PACKETS`] a leg.
     pub early: HashMap<LegId, Vec<Box<[u8]>>>,
     /// The answer to a check, before it is copied out.
@@ -96,6 +97,7 @@ pub(super) fn start(
         outbox: Outbox::default(),
         handshakes,
         stats: stats.clone(),
+        silent_after: spec.silent_after,
         early: HashMap::new(),
         reply: Vec::new(),
         untold: Vec::new(),
@@ -321,11 +323,19 @@ impl Worker {
         let handshakes = &self.handshakes;
         self.unclosed.retain(|leg| !handshakes.close(leg.0));
         self.sweep = (self.sweep + 1) % TICKS_A_SWEEP;
+        if self.sweep == 0 {
+            self.count_links();
+        }
         let mut seat = self.sweep;
         while seat < self.seats.width() {
             self.sweep_leg(moment, now, seat);
             seat += TICKS_A_SWEEP;
         }
+    }
+
+    fn count_links(&self) {
+        let told = (0..self.seats.width()).filter_map(|seat| Some(self.seats.at(seat)?.life.told));
+        self.stats.links(told);
     }
 
     pub fn leg_mut(&mut self, id: LegId) -> Option<(u32, &mut Leg)> {

@@ -99,6 +99,27 @@ impl Envelope {
 }
 
 impl ClientEvent {
+    /// The event's name on the wire.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Offer { .. } => "client.call.offer",
+            Self::Sdp { .. } => "client.call.sdp",
+            Self::Trickle { .. } => "client.call.trickle",
+            Self::Sound { .. } => "client.call.sound",
+            Self::MuteAll { .. } => "client.call.muteall",
+            Self::Buzz { .. } => "client.call.buzz",
+            Self::BuzzCancel { .. } => "client.call.buzzcancel",
+            Self::Reject { .. } => "client.call.reject",
+            Self::Leave { .. } => "client.call.leave",
+            Self::Record { .. } => "client.call.record",
+            Self::Video { .. } => "client.call.video",
+            Self::Screenshare { .. } => "client.call.screenshare",
+            Self::Ping => "client.ping",
+            Self::Confirm { .. } => "client.confirm",
+            Self::Activity => "client.activity",
+        }
+    }
+
     /// The chat it is about; `None` for the events that are about none.
     pub fn jid(&self) -> Option<&str> {
         match self {

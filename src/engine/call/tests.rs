@@ -154,7 +154,8 @@ fn ringing_ends_by_time_by_its_caller_and_with_him() {
     };
     let by_caller = |s: &mut Story| s.input(Input::BuzzCancel { who: jid("anna") }).unwrap();
     let by_leave = |s: &mut Story| s.leave("anna", "phone").unwrap();
-    let ends: [&dyn Fn(&mut Story) -> Vec<Effect>; 3] = [&by_time, &by_caller, &by_leave];
+    type End<'a> = &'a dyn Fn(&mut Story) -> Vec<Effect>;
+    let ends: [End<'_>; 3] = [&by_time, &by_caller, &by_leave];
     for end in ends {
         let mut story = Story::direct();
         story.join("anna", "phone", false).unwrap();
