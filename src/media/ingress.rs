@@ -1,74 +1,25 @@
 //! The way in: what a datagram is (RFC 7983), whose it is, and whether it is true. Nothing
 //! changes before a datagram is authenticated; what fails is counted and dropped in silence.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use engine::rtp::{Reception, View};
 use engine::{Discard, Time};
 
 use super::fanout::{Heard, Leaving, forward};
-use super::ice::{self, Changes, Check, IceDiscard, IceLite};
+use super::ice::{self, Changes, Check, IceDiscard};
 use super::leg::{Leg, SenderReportSeen, Told};
 use super::socket::Path;
 use super::srtp::OpenError;
 use super::worker::Worker;
-
-/// Who a datagram belongs to.
-#[derive(Default)]
-pub(super) struct Addresses {
-    /// By our own user name fragment, for checks.
-    ufrags: HashMap<Box<[u8]>, u32>,
-    /// By proved remote address, for everything else; with the local address it came to.
-    proved: HashMap<SocketAddr, (u32, IpAddr)>,
-}
-
-impl Addresses {
-    pub fn name(&mut self, ufrag: &str, seat: u32) {
-        self.ufrags.insert(ufrag.as_bytes().into(), seat);
-    }
-
-    pub fn unname(&mut self, ufrag: &str) {
-        self.ufrags.remove(ufrag.as_bytes());
-    }
-
-    /// True where the address is new, or was another's.
-    fn prove(&mut self, path: Path, seat: u32) -> bool {
-        let entry = (seat, path.local);
-        self.proved.insert(path.remote, entry) != Some(entry)
-    }
-
-    /// Takes an address back, unless another leg has proved it since.
-    pub fn disprove(&mut self, remote: SocketAddr, seat: u32) {
-        if self.proved.get(&remote).is_some_and(|(owner, _)| *owner == seat) {
-            self.proved.remove(&remote);
-        }
-    }
-
-    pub fn forget(&mut self, ice: &IceLite, seat: u32) {
-        self.unname(&ice.local().ufrag);
-        if let Some(former) = ice.former_ufrag() {
-            self.unname(former);
-        }
-        for remote in ice.addresses() {
-            self.disprove(remote, seat);
-        }
-    }
-
-    pub fn local_of(&self, remote: SocketAddr) -> Option<IpAddr> {
-        self.proved.get(&remote).map(|(_, local)| *local)
-    }
-}
 
 impl Worker {
     pub fn handle_datagram(&mut self, moment: Instant, now: Time, datagram: &mut [u8], path: Path) {
         let done = match datagram.first() {
             Some(0..=3) => self.handle_check(moment, now, datagram, path),
             Some(20..=63) => self.handle_handshake(now, datagram, path),
-            Some(128..=191) => match self.addresses.proved.get(&path.remote) {
-                Some((seat, _)) => {
-                    let seat = *seat;
+            Some(128..=191) => match self.addresses.owner(path.remote) {
+                Some(seat) => {
                     self.handle_media(moment, now, seat, datagram);
                     Ok(())
                 }
@@ -89,7 +40,7 @@ impl Worker {
         path: Path,
     ) -> Result<(), Discard> {
         let ufrag = ice::addressed_ufrag(datagram).ok_or(Discard::UnauthenticatedCheck)?;
-        let seat = *self.addresses.ufrags.get(ufrag).ok_or(Discard::UnauthenticatedCheck)?;
+        let seat = self.addresses.named(ufrag).ok_or(Discard::UnauthenticatedCheck)?;
         let leg = self.seats.at_mut(seat).ok_or(Discard::Gone)?;
         let checked = leg.ice.handle_request(moment, path.remote, datagram, &mut self.reply);
         let check = checked.map_err(reason_of_check)?;
@@ -136,8 +87,7 @@ impl Worker {
     }
 
     fn handle_handshake(&mut self, now: Time, datagram: &[u8], path: Path) -> Result<(), Discard> {
-        let owner = self.addresses.proved.get(&path.remote);
-        let (seat, _) = *owner.ok_or(Discard::UnknownAddress)?;
+        let seat = self.addresses.owner(path.remote).ok_or(Discard::UnknownAddress)?;
         let leg = self.seats.at_mut(seat).ok_or(Discard::Gone)?;
         if !leg.source.allowance.take(now, datagram.len()) {
             return Err(Discard::TooFast);

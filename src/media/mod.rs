@@ -4,6 +4,7 @@
 //! A call lives on one worker ([`Pool::place`]); its task gives orders and permits and hears
 //! notices.
 
+mod addresses;
 mod batch;
 pub mod dialogue;
 pub mod dtls;

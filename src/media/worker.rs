@@ -14,10 +14,10 @@ use engine::routes::Routes;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use super::addresses::Addresses;
 use super::batch::{Inbox, Outbox};
 use super::dtls::{Handshakes, Identity, NoIdentity, Outcome};
 use super::ice::IceLite;
-use super::ingress::Addresses;
 use super::leg::{Leg, LegSpec, Life, OutSlot, SlotSpec, Source, SrtpKeys, Told};
 use super::mailbox::{Mail, Mailbox, Order};
 use super::seats::Seats;
