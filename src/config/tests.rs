@@ -53,6 +53,12 @@ fn example_file_is_a_whole_configuration() {
 }
 
 #[test]
+fn a_second_bind_address_is_refused_by_name() {
+    let refused = laid("[media]\nbind = [\"10.0.0.1\", \"10.0.0.2\"]\n", &[], &[]).unwrap_err();
+    assert!(refused.contains("media.bind = 10.0.0.2"), "{refused}");
+}
+
+#[test]
 fn nothing_given_is_the_default() {
     let environment = std::iter::empty();
     let config = Config::from_layers(None, environment, &ServeFlags::default()).unwrap();
