@@ -127,7 +127,9 @@ impl CallTask {
                 // Whoever asked may be gone: the signal took effect all the same.
                 let _ = done.send(result);
             }
-            Message::Presence { device, presence } => self.handle_presence(&device, presence),
+            Message::Presence { device, presence } => {
+                self.handle_presence(&device, presence, told);
+            }
             Message::Notice(Notice::Link { leg, seen }) => {
                 debug!(call = %self.uid, leg = %leg, ?seen, "link");
                 // A leg that left meanwhile is nobody's news.
@@ -191,7 +193,7 @@ impl CallTask {
         let dialogue = Dialogue::open(&remote, ours);
         let next = &self.shared.legs;
         let leg = LegId(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-        let opened = self.worker.open(self.leg_spec(leg, &dialogue)).await;
+        let opened = self.worker.open(self.leg_spec(leg, &signal.actor.jid, &dialogue)).await;
         let heard = opened.map_err(|full| Refusal::new("overloaded", full.to_string()))?;
         let slots = dialogue.slots().len();
         let growth = match (signal.answer_style, slots) {
@@ -223,18 +225,17 @@ impl CallTask {
         Ok(())
     }
 
-    fn leg_spec(&self, leg: LegId, dialogue: &Dialogue) -> LegSpec {
-        let (payload_type, level_id) = dialogue.voice().unwrap_or_default();
+    fn leg_spec(&self, leg: LegId, who: &Jid, dialogue: &Dialogue) -> LegSpec {
         let own = self.own.clone();
+        let beside = self.legs.iter().filter(|(_, entry)| entry.device.jid == *who);
         LegSpec {
             leg,
             call: self.no,
             local: dialogue.local().clone(),
             remote_ufrag: dialogue.remote_ufrag().to_owned(),
             fingerprints: dialogue.fingerprints().to_vec(),
-            payload_type,
-            level_id,
-            sends: dialogue.voice().is_some(),
+            voice: dialogue.voice(),
+            beside: beside.map(|(leg, _)| *leg).collect(),
             slots: dialogue.slots(),
             notices: Arc::new(move |notice: Notice| {
                 use mpsc::error::TrySendError;
@@ -261,11 +262,12 @@ impl CallTask {
             }
             JsepKind::Offer => {
                 let remote = self.parse(&jsep.sdp)?;
-                let slots = self.legs.get(&leg).map_or(0, |entry| entry.dialogue.slots().len());
-                self.input(Input::Reoffered { leg, slots })?;
+                let now = self.shared.clock.now().time;
+                self.call.admits_reoffer(now, leg).map_err(refused)?;
                 let entry = self.legs.get_mut(&leg).ok_or_else(not_in_call)?;
                 let reoffer = entry.dialogue.handle_offer(&remote).map_err(unfit)?;
                 let slots = entry.dialogue.slots().len();
+                self.input(Input::Reoffered { leg, slots })?;
                 if let Some((local, remote_ufrag)) = reoffer.restart {
                     self.order(Order::RestartIce { leg, local, remote_ufrag })?;
                 }
@@ -280,20 +282,27 @@ impl CallTask {
 
     fn reshape(&mut self, leg: LegId) -> Result<(), Refusal> {
         let entry = self.legs.get(&leg).ok_or_else(not_in_call)?;
-        let (slots, sends) = (entry.dialogue.slots(), entry.dialogue.voice().is_some());
-        self.order(Order::Reshape { leg, slots, sends })
+        let (slots, voice) = (entry.dialogue.slots(), entry.dialogue.voice());
+        self.order(Order::Reshape { leg, slots, voice })
     }
 
     fn order(&self, order: Order) -> Result<(), Refusal> {
         self.worker.order(order).map_err(|full| Refusal::new("overloaded", full.to_string()))
     }
 
-    fn handle_presence(&mut self, device: &Device, presence: Presence) {
+    fn handle_presence(
+        &mut self,
+        device: &Device,
+        presence: Presence,
+        told: &impl Fn(CallSummary),
+    ) {
         let (who, name) = (device.jid.clone(), Arc::from(device.name.as_str()));
         let held = presence == Presence::Connected;
         // Most devices have no leg here; the engine knows.
         let _ = self.input(Input::Socket { who, device: name, held });
-        if held {
+        if held && !self.call.onliners().is_empty() {
+            // What waits is older than what the newcomer gets.
+            self.carry_out(told);
             self.tell_newcomer(device);
         }
     }

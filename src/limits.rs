@@ -105,6 +105,16 @@ pub const EARLY_PACKETS: usize = 4;
 /// Datagrams a second a sender may send: Opus at 20 ms takes 50, at 2.5 ms 400. More are dropped.
 pub const SENDER_PACKETS_PER_S: u32 = 400;
 
+/// Datagrams of a handshake a second and leg: a flight has about six. More are dropped.
+pub const HANDSHAKE_DATAGRAMS_PER_S: u32 = 64;
+
+/// An address that a leg proved is not given to another one's check while the leg was heard
+/// within this time.
+pub const ADDRESS_HELD: Duration = Duration::from_secs(3);
+
+/// Presences that wait to be told to calls, in their order. Beyond: lost, logged.
+pub const PRESENCES: usize = 16_384;
+
 /// Bytes a second: Opus at its most, 510 kbit/s, with headers. More are dropped.
 pub const SENDER_BYTES_PER_S: u32 = 80_000;
 

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use crate::call_task::{CallTask, Message, Opening, Shared, check_candidate};
 use crate::core::{CallSummary, ChatKey, Device, Node, Presence, Refusal, Signal};
-use crate::limits::{CALL_MESSAGES, CALLS_MAX};
+use crate::limits::{CALL_MESSAGES, CALLS_MAX, PRESENCES};
 use crate::media::CallNo;
 use crate::metrics::Sample;
 use crate::wire::ClientEvent;
@@ -28,6 +28,15 @@ struct Inner {
     calls: DashMap<ChatKey, Live>,
     next: AtomicU64,
     draining: AtomicBool,
+    /// Told to calls by one task, so that the last one told is true.
+    presences: mpsc::Sender<Told>,
+}
+
+/// A presence, and the calls it concerns.
+struct Told {
+    device: Device,
+    presence: Presence,
+    mailboxes: Vec<mpsc::Sender<Message>>,
 }
 
 struct Live {
@@ -39,7 +48,9 @@ impl Registry {
     pub fn new(shared: Arc<Shared>) -> Registry {
         let (calls, next) = (DashMap::new(), AtomicU64::new(1));
         let draining = AtomicBool::new(false);
-        Registry { inner: Arc::new(Inner { shared, calls, next, draining }) }
+        let (presences, waiting) = mpsc::channel(PRESENCES);
+        tokio::spawn(tell_presences(waiting));
+        Registry { inner: Arc::new(Inner { shared, calls, next, draining, presences }) }
     }
 
     /// From now on no call begins; the live ones go on.
@@ -177,20 +188,24 @@ impl Node for Registry {
         if mailboxes.is_empty() {
             return;
         }
-        let device = device.clone();
-        tokio::spawn(async move {
-            for mailbox in mailboxes {
-                let device = device.clone();
-                if mailbox.send(Message::Presence { device, presence }).await.is_err() {
-                    warn!("call finished before it heard of a socket");
-                }
-            }
-        });
+        let told = Told { device: device.clone(), presence, mailboxes };
+        if self.inner.presences.try_send(told).is_err() {
+            warn!(jid = %device.jid, ?presence, "presence lost: too many wait");
+        }
     }
 
     fn calls(&self) -> Vec<CallSummary> {
         let live = self.inner.calls.iter().filter(|live| live.summary.online_count > 0);
         live.map(|live| live.summary.clone()).collect()
+    }
+}
+
+async fn tell_presences(mut waiting: mpsc::Receiver<Told>) {
+    while let Some(Told { device, presence, mailboxes }) = waiting.recv().await {
+        for mailbox in mailboxes {
+            // A call that has finished needs to know nothing.
+            let _ = mailbox.send(Message::Presence { device: device.clone(), presence }).await;
+        }
     }
 }
 

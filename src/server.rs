@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use engine::Discard;
 use engine::call::Rules;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::call_task::Shared;
@@ -75,14 +75,15 @@ pub async fn run(config: Config) -> Result<(), Fault> {
         options: options(&config),
         counters: counters.clone(),
         metrics: rendering(metrics, registry.clone(), counters),
-        ready: Arc::new(move || match ready.is_draining() {
-            true => Err("draining".to_owned()),
-            false => Ok(()),
+        ready: Arc::new(move || match (ready.is_draining(), ready.shared().pool.is_whole()) {
+            (true, _) => Err("draining".to_owned()),
+            (false, false) => Err("a media worker has ended".to_owned()),
+            (false, true) => Ok(()),
         }),
         demo: Some(speakers),
     });
+    let stop = drained(registry.clone(), StopSignals::listen()?);
     announce(&url, &registry, tls.is_some())?;
-    let stop = drained(registry);
     signal::serve(shell, listener, tls, stop).await?;
     info!("stopped");
     Ok(())
@@ -103,8 +104,8 @@ fn announce(url: &str, registry: &Registry, open: bool) -> io::Result<()> {
 }
 
 /// Resolves once a signal came and the calls are over, or their time is.
-async fn drained(registry: Registry) {
-    asked_to_stop().await;
+async fn drained(registry: Registry, mut signals: StopSignals) {
+    signals.next().await;
     registry.drain();
     info!(onliners = registry.onliners(), "draining");
     let calls_over = async {
@@ -117,22 +118,27 @@ async fn drained(registry: Registry) {
         () = tokio::time::sleep(DRAIN_MAX) => {
             warn!(onliners = registry.onliners(), "drain time is over, calls end");
         }
-        () = asked_to_stop() => warn!("second signal, calls end"),
+        () = signals.next() => warn!("second signal, calls end"),
     }
 }
 
-async fn asked_to_stop() {
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signals) => {
-                signals.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+/// SIGTERM and SIGINT, heard from before the ready line on.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> io::Result<StopSignals> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(StopSignals { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    };
-    tokio::select! {
-        () = terminate => {}
-        _ = tokio::signal::ctrl_c() => {}
     }
 }
 

@@ -27,6 +27,13 @@ pub const GLARE_IMPOLITE: Duration = Duration::from_secs(5);
 /// An unanswered offer is repeated with the next change after this.
 pub const OFFER_RETRY: Duration = Duration::from_secs(10);
 
+/// Between a peer's goodbye and his removal: a client that dials again closes first.
+pub const CLOSED_GRACE: Duration = Duration::from_secs(5);
+
+/// How far a packet may lie ahead of the last one within a tenure: a minute of a voice, far below
+/// the 2^15 beyond which a receiver mistakes the rollover counter (RFC 3711 section 3.3.1).
+pub const LEAP_PACKETS: u64 = 3_000;
+
 /// Devices of one person in one call where several are allowed. One more: the oldest is put out.
 pub const DEVICES_PER_ONLINER: usize = 5;
 

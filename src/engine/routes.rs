@@ -75,6 +75,23 @@ struct Member {
 impl Routes {
     /// A leg comes in with its slots; `sends` is false for one that only listens.
     pub fn join(&mut self, leg: LegId, seat: u32, slots: usize, sends: bool) {
+        self.join_beside(leg, seat, slots, sends, &[]);
+    }
+
+    /// The same for a person who has other legs: he does not hear himself, even before the next
+    /// permits say so.
+    pub fn join_beside(
+        &mut self,
+        leg: LegId,
+        seat: u32,
+        slots: usize,
+        sends: bool,
+        beside: &[LegId],
+    ) {
+        if !beside.is_empty() {
+            let legs = beside.iter().copied().chain([leg]).collect();
+            self.permits.shared.push(legs);
+        }
         let member = Member {
             seat,
             sends,
@@ -351,6 +368,13 @@ mod tests {
         routes.permit(Permits { shared, ..permits(2, &[1, 2, 3]) });
         assert_eq!(listeners(&routes, 1), [3]);
         assert_eq!(listeners(&routes, 3), [1, 2]);
+    }
+
+    #[test]
+    fn a_second_leg_of_one_person_gets_the_others_on_its_slots_at_once() {
+        let mut routes = call(&[1, 2], 1);
+        routes.join_beside(LegId(3), 3, 1, true, &[LegId(1)]);
+        assert_eq!(routes.slots(LegId(3)), [Some(LegId(2))]);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! set, and stragglers of the old tenure are dropped. No number is ever used for two packets
 //! (the caller opens each packet once: SRTP's replay window).
 
-use crate::limits::{FRAME_SAMPLES, RTP_HZ};
+use crate::limits::{FRAME_SAMPLES, LEAP_PACKETS, RTP_HZ};
 use crate::rtp::Stamp;
 use crate::{Discard, LegId, Time};
 
@@ -85,7 +85,7 @@ impl Stream {
         payload_bytes: usize,
     ) -> Result<Stamp, Discard> {
         let marker = match &self.tenure {
-            Some(tenure) if tenure.voice == voice => packet.marker,
+            Some(tenure) if tenure.voice == voice && !self.leaps(tenure, packet) => packet.marker,
             _ => {
                 self.begin(voice, packet);
                 true
@@ -117,6 +117,12 @@ impl Stream {
     /// The voice that holds the slot, if any.
     pub fn voice(&self) -> Option<Voice> {
         self.tenure.as_ref().map(|tenure| tenure.voice)
+    }
+
+    /// Whether the packet lies so far ahead that the receiver could not follow its number.
+    fn leaps(&self, tenure: &Tenure, packet: Arrival) -> bool {
+        let index = packet.index.wrapping_add(tenure.index_offset);
+        packet.index >= tenure.first && index >= self.next_index + LEAP_PACKETS
     }
 
     fn begin(&mut self, voice: Voice, packet: Arrival) {
@@ -175,6 +181,18 @@ mod tests {
         assert_eq!(sent(&mut stream, BORIS, packet(121, 39_999, 0)), None);
         let next = sent(&mut stream, BORIS, packet(140, 40_001, 1_037));
         assert_eq!(next, Some((103, 11_720, false)));
+    }
+
+    #[test]
+    fn a_leap_that_no_receiver_could_follow_is_a_new_tenure() {
+        let mut stream = Stream::new(100, 0);
+        sent(&mut stream, ANNA, packet(0, 7, 0));
+        let below = sent(&mut stream, ANNA, packet(20, 7 + LEAP_PACKETS, 960));
+        assert_eq!(below, Some((100 + LEAP_PACKETS, 960, false)));
+        let far = 8 + 2 * LEAP_PACKETS;
+        let leapt = sent(&mut stream, ANNA, packet(40, far, 5_000));
+        assert_eq!(leapt, Some((101 + LEAP_PACKETS, 1_920, true)));
+        assert_eq!(sent(&mut stream, ANNA, packet(41, far - 1, 4_040)), None);
     }
 
     #[test]

@@ -58,7 +58,9 @@ impl Addresses {
         self.ufrags.get(ufrag).copied()
     }
 
-    pub fn local_of(&self, remote: SocketAddr) -> Option<IpAddr> {
-        self.proved.get(&remote).map(|(_, local)| *local)
+    /// The local address to which this seat's datagrams from `remote` come.
+    pub fn local_of(&self, remote: SocketAddr, seat: u32) -> Option<IpAddr> {
+        let proved = self.proved.get(&remote).filter(|(owner, _)| *owner == seat);
+        proved.map(|(_, local)| *local)
     }
 }

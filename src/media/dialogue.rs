@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use super::ice::Credentials;
-use super::leg::SlotSpec;
+use super::leg::{SlotSpec, VoiceSpec};
 use super::reports::CNAME;
 use super::sdp::{
     Accepted, Body, Direction, Fingerprint, Local, LocalSection, Malformed, Mid, Proto, Remote,
@@ -171,10 +171,13 @@ impl Dialogue {
         &self.fingerprints
     }
 
-    /// Whether the client sends a voice, and how it numbers it: payload type, level's id.
-    pub fn voice(&self) -> Option<(u8, Option<u8>)> {
+    /// Whether the client sends a voice, and how it numbers it.
+    pub fn voice(&self) -> Option<VoiceSpec> {
         match &self.sections.get(self.voice?)?.body {
-            Body::Accepted(accepted) => Some((accepted.opus.payload_type, accepted.level_id)),
+            Body::Accepted(accepted) => Some(VoiceSpec {
+                payload_type: accepted.opus.payload_type,
+                level_id: accepted.level_id,
+            }),
             Body::Refused { .. } => None,
         }
     }
@@ -305,7 +308,8 @@ mod tests {
     #[test]
     fn one_section_carries_both_voices() {
         let dialogue = Dialogue::open(&capture("chromium-offer-plain"), ours());
-        assert_eq!(dialogue.voice(), Some((111, Some(1))));
+        let voice = VoiceSpec { payload_type: 111, level_id: Some(1) };
+        assert_eq!(dialogue.voice(), Some(voice));
         let slots = dialogue.slots();
         assert_eq!((slots.len(), slots[0].mid.as_str(), slots[0].mid_id), (1, "0", Some(4)));
         assert!(dialogue.answer().contains("a=sendrecv"));

@@ -12,10 +12,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::digest;
-use dimpl::{Config, Dtls, DtlsCertificate, Output, SrtpProfile};
+use dimpl::{Config, Dtls, DtlsCertificate, Output, SecurityError, SrtpProfile};
 
-use super::sdp::{Fingerprint, HashAlgorithm};
+use super::sdp::Fingerprint;
 use super::socket::{Path, UdpSocket};
 use super::srtp::{Keys, Profile};
 
@@ -41,7 +40,7 @@ pub struct Identity {
     config: Arc<Config>,
 }
 
-/// Names a leg between the worker and the thread: the worker's seat and the leg's number.
+/// Names a leg between the worker and the thread: the number of its `LegId`.
 pub type HandshakeKey = u64;
 
 /// What the thread tells the worker.
@@ -299,7 +298,16 @@ impl Peer {
 
     fn feed(&mut self, now: Instant, datagram: &[u8]) -> Result<(), dimpl::Error> {
         self.dtls.handle_timeout(now)?;
-        self.dtls.handle_packet(datagram)
+        match self.dtls.handle_packet(datagram) {
+            // Before the keys nothing says who sent it: whoever can forge the address could end a
+            // handshake with one datagram. dimpl refuses it before it changes anything.
+            Err(dimpl::Error::SecurityError(SecurityError::FatalAlert { .. }))
+                if self.stage != Stage::Connected =>
+            {
+                Ok(())
+            }
+            fed => fed,
+        }
     }
 
     fn drain(&mut self, buffer: &mut Vec<u8>, mut send: impl FnMut(&[u8])) -> Said {
@@ -371,17 +379,6 @@ impl Failure {
             dimpl::Error::Timeout(_) => Failure::Timeout,
             _ => Failure::Protocol,
         }
-    }
-}
-
-impl Fingerprint {
-    fn is_of(&self, der: &[u8]) -> bool {
-        let algorithm = match self.algorithm {
-            HashAlgorithm::Sha256 => &digest::SHA256,
-            HashAlgorithm::Sha384 => &digest::SHA384,
-            HashAlgorithm::Sha512 => &digest::SHA512,
-        };
-        digest::digest(algorithm, der).as_ref() == self.digest.as_slice()
     }
 }
 

@@ -12,6 +12,7 @@ use super::leg::{Leg, SenderReportSeen, Told};
 use super::socket::Path;
 use super::srtp::OpenError;
 use super::worker::Worker;
+use crate::limits::ADDRESS_HELD;
 
 impl Worker {
     pub fn handle_datagram(&mut self, moment: Instant, now: Time, datagram: &mut [u8], path: Path) {
@@ -54,6 +55,9 @@ impl Worker {
             Check::Changed(changes) => self.follow(seat, &changes),
             Check::RoleConflict => return Ok(()),
         }
+        if self.is_held_by_another(now, path, seat) {
+            return Ok(());
+        }
         // The same remote address may come to another of ours, or to another leg's.
         let moved = self.addresses.prove(path, seat);
         if moved || self.seats.at(seat).is_some_and(|leg| leg.to.is_none()) {
@@ -61,6 +65,14 @@ impl Worker {
         }
         self.note_life(now, seat);
         Ok(())
+    }
+
+    /// Whether the address is another leg's that is alive: whoever forges it in his own checks
+    /// shall not take it away.
+    fn is_held_by_another(&self, now: Time, path: Path, seat: u32) -> bool {
+        let owner = self.addresses.owner(path.remote).filter(|owner| *owner != seat);
+        let owner = owner.and_then(|owner| self.seats.at(owner));
+        owner.is_some_and(|leg| leg.keys.is_some() && now.since(leg.life.seen_at) < ADDRESS_HELD)
     }
 
     /// Brings the tables and the leg's destination in line with its agent.
@@ -80,7 +92,7 @@ impl Worker {
     fn follow_path(&mut self, seat: u32) {
         let Some(leg) = self.seats.at_mut(seat) else { return };
         let path = leg.ice.path().and_then(|remote| {
-            let local = self.addresses.local_of(remote)?;
+            let local = self.addresses.local_of(remote, seat)?;
             Some(Path { remote, local })
         });
         leg.to = path.map(|path| self.socket.destination(path));
@@ -89,7 +101,7 @@ impl Worker {
     fn handle_handshake(&mut self, now: Time, datagram: &[u8], path: Path) -> Result<(), Discard> {
         let seat = self.addresses.owner(path.remote).ok_or(Discard::UnknownAddress)?;
         let leg = self.seats.at_mut(seat).ok_or(Discard::Gone)?;
-        if !leg.source.allowance.take(now, datagram.len()) {
+        if !leg.source.handshake_allowance.take_handshake(now) {
             return Err(Discard::TooFast);
         }
         let key = leg.handshake;
@@ -120,12 +132,13 @@ impl Worker {
         let opened = keys.opener.open_rtp(packet).map_err(reason_of)?;
         self.stats.received();
         let plain = packet.get(..opened.len).ok_or(Discard::Malformed)?;
-        let view = View::parse(plain, leg.source.level_id)?;
+        let spec = leg.source.spec;
+        let view = View::parse(plain, spec.and_then(|spec| spec.level_id))?;
         leg.life.seen_at = now;
         if !leg.source.allowance.take(now, plain.len()) {
             return Err(Discard::TooFast);
         }
-        if view.payload_type != leg.source.payload_type {
+        if spec.is_none_or(|spec| spec.payload_type != view.payload_type) {
             return Err(Discard::WrongPayloadType);
         }
         let renewed = leg.note_reception(now, opened.index, &view);

@@ -13,7 +13,7 @@ use super::sdp::Fingerprint;
 use super::socket::Destination;
 use super::srtp::{Opener, Sealer};
 use super::{CallNo, Notice};
-use crate::limits::{SENDER_BYTES_PER_S, SENDER_PACKETS_PER_S};
+use crate::limits::{HANDSHAKE_DATAGRAMS_PER_S, SENDER_BYTES_PER_S, SENDER_PACKETS_PER_S};
 
 /// Where a call hears of its legs. `Err` gives the notice back: it is told again later.
 pub type NoticeSink = Arc<dyn Fn(Notice) -> Result<(), Notice> + Send + Sync>;
@@ -25,14 +25,21 @@ pub struct LegSpec {
     pub local: ice::Credentials,
     pub remote_ufrag: String,
     pub fingerprints: Vec<Fingerprint>,
-    /// Payload type of Opus in what the client sends.
-    pub payload_type: u8,
-    /// Extension id of the audio level in what the client sends.
-    pub level_id: Option<u8>,
-    /// False for a client that only listens.
-    pub sends: bool,
+    /// `None` for a client that only listens.
+    pub voice: Option<VoiceSpec>,
+    /// The legs that its person has already: he does not hear himself.
+    pub beside: Vec<LegId>,
     pub slots: Vec<SlotSpec>,
     pub notices: NoticeSink,
+}
+
+/// How a client numbers what it sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VoiceSpec {
+    /// Payload type of Opus.
+    pub payload_type: u8,
+    /// Extension id of the audio level (RFC 6464), where it sends one.
+    pub level_id: Option<u8>,
 }
 
 /// One section in which the server sends.
@@ -71,11 +78,12 @@ pub(super) struct SrtpKeys {
 
 /// The voice a leg sends.
 pub(super) struct Source {
-    pub payload_type: u8,
-    pub level_id: Option<u8>,
+    pub spec: Option<VoiceSpec>,
     pub voice: Option<(u32, Reception)>,
     pub last_report: Option<SenderReportSeen>,
     pub allowance: Allowance,
+    /// Apart, for anybody who can forge the address can spend it.
+    pub handshake_allowance: Allowance,
 }
 
 /// A client's sender report, for our receiver report's echo (RFC 3550 section 6.4.1).
@@ -113,6 +121,8 @@ pub(super) enum Told {
     Nothing,
     Alive,
     Silent,
+    /// The peer said goodbye.
+    Closed,
     Ended,
 }
 
@@ -125,6 +135,11 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
+    /// False for one datagram of a handshake too many.
+    pub fn take_handshake(&mut self, now: Time) -> bool {
+        self.take(now, 0) && self.packets <= HANDSHAKE_DATAGRAMS_PER_S
+    }
+
     /// False for one packet too many.
     pub fn take(&mut self, now: Time, bytes: usize) -> bool {
         let second = now.as_micros() / 1_000_000;

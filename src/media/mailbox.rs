@@ -10,7 +10,7 @@ use mio::Waker;
 use tokio::sync::oneshot;
 
 use super::dtls::Outcome;
-use super::leg::{LegSpec, SlotSpec};
+use super::leg::{LegSpec, SlotSpec, VoiceSpec};
 use super::{CallNo, ice};
 use crate::limits::WORKER_ORDERS;
 
@@ -25,7 +25,7 @@ pub enum Order {
     Reshape {
         leg: LegId,
         slots: Vec<SlotSpec>,
-        sends: bool,
+        voice: Option<VoiceSpec>,
     },
     /// New credentials, by the client's offer.
     RestartIce {
@@ -38,9 +38,9 @@ pub enum Order {
     },
 }
 
-/// The queue is full: the machine is overloaded.
+/// The queue is full or its worker is gone: the machine is overloaded, or worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the media worker has more orders than it can take")]
+#[error("the media worker takes no more orders")]
 pub struct Full;
 
 /// Everything that waits.
@@ -51,6 +51,8 @@ pub struct Mail {
     pub permits: HashMap<CallNo, Permits>,
     pub outcomes: Vec<Outcome>,
     pub stop: bool,
+    /// The thread has ended: nobody will read this any more.
+    pub gone: bool,
 }
 
 pub struct Mailbox {
@@ -64,10 +66,12 @@ impl Mailbox {
     }
 
     /// # Errors
-    /// Beyond [`WORKER_ORDERS`]. Closing is always taken: there is one for each leg that came.
+    /// Beyond [`WORKER_ORDERS`] no new leg is taken, and none at all by a worker that is gone.
+    /// What concerns a leg that is there is always taken: each is one message of its client.
     pub fn order(&self, order: Order) -> Result<(), Full> {
         let mut mail = self.lock();
-        if mail.orders.len() >= WORKER_ORDERS && !matches!(order, Order::Close { .. }) {
+        let is_new = matches!(order, Order::Open { .. });
+        if mail.gone || (is_new && mail.orders.len() >= WORKER_ORDERS) {
             return Err(Full);
         }
         mail.orders.push_back(order);
@@ -89,6 +93,17 @@ impl Mailbox {
     pub fn stop(&self) {
         self.lock().stop = true;
         self.wake();
+    }
+
+    /// The thread ends. Orders that wait are dropped, and whoever awaits them learns it.
+    pub fn abandon(&self) {
+        let mut mail = self.lock();
+        mail.gone = true;
+        mail.orders.clear();
+    }
+
+    pub fn is_abandoned(&self) -> bool {
+        self.lock().gone
     }
 
     /// Takes everything, leaving `empty` in its place.

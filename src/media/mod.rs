@@ -32,7 +32,7 @@ use engine::call::Seen;
 use engine::routes::Permits;
 use tokio::sync::oneshot;
 
-pub use leg::{LegSpec, NoticeSink, SlotSpec};
+pub use leg::{LegSpec, NoticeSink, SlotSpec, VoiceSpec};
 pub use mailbox::{Full, Order};
 pub use worker::StartFault;
 
@@ -104,8 +104,14 @@ impl Pool {
 
     /// The worker with the fewest legs: where a new call lives.
     pub fn place(&self) -> WorkerHandle {
-        let least = self.workers.iter().min_by_key(|worker| worker.stats.load());
+        let load = |worker: &&WorkerHandle| (worker.mailbox.is_abandoned(), worker.stats.load());
+        let least = self.workers.iter().min_by_key(load);
         least.expect("a pool has a worker").clone()
+    }
+
+    /// Whether every worker's thread still runs.
+    pub fn is_whole(&self) -> bool {
+        self.workers.iter().all(|worker| !worker.mailbox.is_abandoned())
     }
 
     /// Our certificate, as a description says it.

@@ -13,7 +13,7 @@ use super::batch::Outbox;
 use super::dtls::HandshakeKey;
 use super::fanout::{Departure, Heard, Leaving, forward};
 use super::ice::{Credentials, IceLite};
-use super::leg::{Leg, Life, OutSlot, SlotSpec, Source, SrtpKeys, Told};
+use super::leg::{Leg, Life, OutSlot, SlotSpec, Source, SrtpKeys, Told, VoiceSpec};
 use super::seats::Seats;
 use super::socket::{Destination, Path, UdpSocket};
 use super::srtp::{Keys, Opener, Profile, Sealer};
@@ -153,11 +153,11 @@ fn member(id: LegId, profile: Profile, to: Destination) -> Leg {
             sealer: Sealer::new(profile, &keys.outbound).expect("keys of this profile"),
         }),
         source: Source {
-            payload_type: 111,
-            level_id: Some(1),
+            spec: Some(VoiceSpec { payload_type: 111, level_id: Some(1) }),
             voice: None,
             last_report: None,
             allowance: Default::default(),
+            handshake_allowance: Default::default(),
         },
         slots: vec![OutSlot::new(&slot, 0, 0)],
         retired: Vec::new(),

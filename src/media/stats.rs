@@ -77,7 +77,7 @@ impl Stats {
                 Told::Nothing => counts[0] += 1,
                 Told::Alive => counts[1] += 1,
                 Told::Silent => counts[2] += 1,
-                Told::Ended => {}
+                Told::Closed | Told::Ended => {}
             }
         }
         for (link, count) in self.links.iter().zip(counts) {

@@ -17,9 +17,10 @@ impl Worker {
             Told::Nothing => return,
             Told::Alive => Seen::Alive,
             Told::Silent => Seen::Silent,
+            Told::Closed => Seen::Closed,
             Told::Ended => Seen::Ended,
         };
-        if leg.life.told == told || leg.life.told == Told::Ended {
+        if leg.life.told == told || matches!(leg.life.told, Told::Closed | Told::Ended) {
             return;
         }
         leg.life.told = told;

@@ -18,7 +18,7 @@ use super::addresses::Addresses;
 use super::batch::{Inbox, Outbox};
 use super::dtls::{Handshakes, Identity, NoIdentity, Outcome};
 use super::ice::IceLite;
-use super::leg::{Leg, LegSpec, Life, OutSlot, SlotSpec, Source, SrtpKeys, Told};
+use super::leg::{Leg, LegSpec, Life, OutSlot, SlotSpec, Source, SrtpKeys, Told, VoiceSpec};
 use super::mailbox::{Mail, Mailbox, Order};
 use super::seats::Seats;
 use super::socket::UdpSocket;
@@ -43,6 +43,15 @@ pub enum StartFault {
     Thread(#[from] io::Error),
     #[error(transparent)]
     Identity(#[from] NoIdentity),
+}
+
+/// Says that the thread ended, however it did.
+struct Departed(Arc<Mailbox>);
+
+impl Drop for Departed {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
 }
 
 pub(super) struct Worker {
@@ -106,7 +115,10 @@ pub(super) fn start(
         clock: spec.clock,
         sweep: 0,
     };
-    std::thread::Builder::new().name(format!("media-{number}")).spawn(move || worker.run(poll))?;
+    std::thread::Builder::new().name(format!("media-{number}")).spawn(move || {
+        let _gone = Departed(worker.mailbox.clone());
+        worker.run(poll);
+    })?;
     let candidates = spec.advertised.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
     Ok(WorkerHandle { mailbox, stats, candidates })
 }
@@ -198,7 +210,7 @@ impl Worker {
                 // A call that no longer waits closes the leg itself.
                 let _ = opened.send(slots);
             }
-            Order::Reshape { leg, slots, sends } => self.reshape(leg, &slots, sends),
+            Order::Reshape { leg, slots, voice } => self.reshape(leg, &slots, voice),
             Order::RestartIce { leg, local, remote_ufrag } => {
                 let now = Instant::now();
                 if let Some((seat, leg)) = self.leg_mut(leg) {
@@ -215,8 +227,8 @@ impl Worker {
     fn open(&mut self, spec: LegSpec) -> Vec<Option<LegId>> {
         let now = self.clock.now().time;
         let (id, call, ufrag) = (spec.leg, spec.call, spec.local.ufrag.clone());
-        self.handshakes.open(id.0, spec.fingerprints);
-        let (slots, sends) = (spec.slots.len(), spec.sends);
+        let handshake_opened = self.handshakes.open(id.0, spec.fingerprints);
+        let (slots, sends) = (spec.slots.len(), spec.voice.is_some());
         let seat = self.seats.seat(|_| Leg {
             id,
             call,
@@ -225,11 +237,11 @@ impl Worker {
             to: None,
             keys: None,
             source: Source {
-                payload_type: spec.payload_type,
-                level_id: spec.level_id,
+                spec: spec.voice,
                 voice: None,
                 last_report: None,
                 allowance: Default::default(),
+                handshake_allowance: Default::default(),
             },
             slots: spec.slots.iter().map(OutSlot::fresh).collect(),
             retired: Vec::new(),
@@ -241,16 +253,21 @@ impl Worker {
         self.stats.legs(self.legs.len());
         self.addresses.name(&ufrag, seat);
         let routes = self.calls.entry(call).or_default();
-        routes.join(id, seat, slots, sends);
-        routes.slots(id).to_vec()
+        routes.join_beside(id, seat, slots, sends, &spec.beside);
+        let heard = routes.slots(id).to_vec();
+        if !handshake_opened {
+            self.tell_link(seat, Told::Ended);
+        }
+        heard
     }
 
-    fn reshape(&mut self, id: LegId, specs: &[SlotSpec], sends: bool) {
+    fn reshape(&mut self, id: LegId, specs: &[SlotSpec], voice: Option<VoiceSpec>) {
         let Some((_, leg)) = self.leg_mut(id) else { return };
+        leg.source.spec = voice;
         leg.reshape(specs);
         let call = leg.call;
         if let Some(routes) = self.calls.get_mut(&call) {
-            routes.reshape(id, specs.len(), sends);
+            routes.reshape(id, specs.len(), voice.is_some());
         }
     }
 
@@ -300,7 +317,7 @@ impl Worker {
             }
             Outcome::Closed { key } => {
                 if let Some((seat, _)) = self.leg_mut(LegId(key)) {
-                    self.tell_link(seat, Told::Ended);
+                    self.tell_link(seat, Told::Closed);
                 }
             }
         }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::LegId;
+use engine::limits::LEAP_PACKETS;
 use engine::rtp::View;
 
 use super::speech::Frame;
@@ -64,7 +65,9 @@ impl Numbers {
         let permit = self.audible.get(&sent.source).map_or(0, |(times, _)| *times);
         let tenure = Tenure { source: sent.source, ssrc: frame.ssrc, permit };
         match self.slots.get_mut(&(sent.listener, view.ssrc)) {
-            Some(slot) if slot.tenure == tenure => slot.go_on(&view, &frame),
+            Some(slot) if slot.tenure == tenure && !slot.is_leapt_by(&frame) => {
+                slot.go_on(&view, &frame)
+            }
             Some(slot) => slot.switch(tenure, &view, &frame),
             None => {
                 let slot = Slot::begin(tenure, &view, &frame);
@@ -102,6 +105,12 @@ impl Slot {
         let tenure = self.tenure;
         let fresh = self.used.insert(index);
         check(fresh, Promise::NumberUsedOnce, || format!("{index} of {tenure:?}"))
+    }
+
+    /// A leap that no receiver could follow begins anew.
+    fn is_leapt_by(&self, frame: &Frame) -> bool {
+        let ahead = frame.index as i64 + self.index_offset - self.highest as i64;
+        ahead > LEAP_PACKETS as i64
     }
 
     fn go_on(&mut self, view: &View, frame: &Frame) -> Result<(), Complaint> {

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Call, DeviceName, Effect, Phase, Refusal, Ringing, Targets};
+use super::{Call, DeviceName, Effect, Phase, Place, Refusal, Ringing, Targets};
 use crate::{Jid, Now, Time};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,11 @@ impl Call {
     pub(super) fn ring(&mut self, now: Now, who: &Jid, targets: Targets) -> Result<(), Refusal> {
         if !self.onliners.iter().any(|onliner| onliner.who == *who) {
             return Err(Refusal::NotInCall);
+        }
+        if let (Place::Direct(pair), Targets::These(these)) = (&self.place, &targets)
+            && these.iter().any(|target| !pair.contains(target))
+        {
+            return Err(Refusal::NotOfTheChat);
         }
         self.start_ringing(now, who, targets);
         self.changed(now);

@@ -100,7 +100,9 @@ pub enum Seen {
     Alive,
     /// Nothing authenticated came for the time after which others are told.
     Silent,
-    /// It cannot come back: the handshake failed, or the peer closed it.
+    /// The peer closed it: it goes, unless its device dials again at once.
+    Closed,
+    /// It cannot come back: the handshake failed.
     Ended,
 }
 
@@ -117,6 +119,8 @@ pub enum Refusal {
     NotRung,
     #[error("only who rings may stop it")]
     NotTheCaller,
+    #[error("only the two of a direct chat can be rung in it")]
+    NotOfTheChat,
     #[error("our own offer is on its way to you: answer it first")]
     Glare,
 }
@@ -129,7 +133,7 @@ impl Refusal {
             Refusal::CallFull(_) => "call_full",
             Refusal::NotInCall => "not_in_call",
             Refusal::NotRung => "not_rung",
-            Refusal::NotTheCaller => "no_right",
+            Refusal::NotTheCaller | Refusal::NotOfTheChat => "no_right",
             Refusal::Glare => "glare",
         }
     }

@@ -2,8 +2,8 @@
 
 use super::{Call, Effect, Join, Leg, LegEnd, Link, Mute, Onliner, Phase, Place, Refusal};
 use super::{Seen, Socket};
-use crate::limits::DEVICES_PER_ONLINER;
-use crate::{Jid, LegId, Now};
+use crate::limits::{CLOSED_GRACE, DEVICES_PER_ONLINER};
+use crate::{Jid, LegId, Now, Time};
 
 impl Call {
     pub(super) fn join(&mut self, now: Now, join: &Join) -> Result<(), Refusal> {
@@ -91,6 +91,7 @@ impl Call {
         let Some(leg) = self.leg_mut(id) else { return };
         let link = match (seen, leg.link) {
             (Seen::Ended, _) => return self.remove_leg(now, id, LegEnd::MediaEnded),
+            (Seen::Closed, _) => Link::Lost { until: now.time + CLOSED_GRACE },
             (Seen::Alive, _) => Link::Connected,
             (Seen::Silent, Link::Connected) => Link::Lost { until },
             (Seen::Silent, link @ (Link::Connecting { .. } | Link::Lost { .. })) => link,
@@ -105,6 +106,16 @@ impl Call {
         if let Some(leg) = self.leg_mut(id) {
             leg.sections.answered(slots);
         }
+    }
+
+    /// Whether the client's own offer would be answered now.
+    ///
+    /// # Errors
+    /// The refusal it would get; nothing changes.
+    pub fn admits_reoffer(&self, now: Time, id: LegId) -> Result<(), Refusal> {
+        let mut legs = self.onliners.iter().flat_map(|onliner| &onliner.legs);
+        let leg = legs.find(|leg| leg.id == id).ok_or(Refusal::NotInCall)?;
+        leg.sections.clone().reoffered(now, 0)
     }
 
     pub(super) fn reoffered(&mut self, now: Now, id: LegId, slots: usize) -> Result<(), Refusal> {

@@ -265,6 +265,38 @@ fn lost_media_is_shown_then_removed_and_a_return_in_time_is_kept() {
 }
 
 #[test]
+fn a_goodbye_before_a_redial_keeps_the_onliner_and_his_mute() {
+    let mut story = Story::direct();
+    story.join("anna", "phone", true).unwrap();
+    story.seen(1, Seen::Alive);
+    let effects = story.seen(1, Seen::Closed);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::PutOut { .. })));
+    story.wait(Duration::from_secs(4));
+    story.join("anna", "phone", false).unwrap();
+    assert_eq!(story.call.onliners()[0].mute, Mute::BySelf);
+    assert!(story.call.is_buzzing());
+}
+
+#[test]
+fn a_goodbye_without_a_redial_removes_the_leg() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    story.seen(1, Seen::Closed);
+    story.wait(crate::limits::CLOSED_GRACE);
+    assert!(story.call.is_finished());
+}
+
+#[test]
+fn a_direct_call_rings_nobody_outside_its_chat() {
+    let mut story = Story::direct();
+    story.join("anna", "phone", false).unwrap();
+    let targets = Targets::These([jid("clara")].into());
+    let refused = story.input(Input::Buzz { who: jid("anna"), targets });
+    assert_eq!(refused, Err(Refusal::NotOfTheChat));
+    assert!(story.call.rings(story.now.time, &jid("boris")).is_some());
+}
+
+#[test]
 fn a_leg_that_never_connects_is_removed() {
     let mut story = Story::group();
     story.join("anna", "phone", false).unwrap();

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 
 use super::*;
+use crate::media::sdp::HashAlgorithm;
 
 /// A client and our side of it, in virtual time, over a wire that loses what it is told to.
 struct Pair {
@@ -13,6 +14,8 @@ struct Pair {
     failed: Option<Failure>,
     sent: usize,
     lost: Option<usize>,
+    /// What a stranger sends us, and before which datagram.
+    forged: Option<(usize, Vec<u8>)>,
 }
 
 impl Pair {
@@ -36,6 +39,7 @@ impl Pair {
             failed: None,
             sent: 0,
             lost,
+            forged: None,
         }
     }
 
@@ -74,6 +78,9 @@ impl Pair {
         }
         to_us.retain(|_| self.arrives());
         let mut busy = !to_us.is_empty();
+        if let Some((_, forged)) = self.forged.take_if(|(at, _)| *at <= self.sent) {
+            to_us.push_front(forged);
+        }
         for datagram in to_us {
             if let Err(error) = self.ours.feed(self.now, &datagram) {
                 self.failed = Some(Failure::of(&error));
@@ -117,6 +124,17 @@ fn every_single_lost_datagram_recovers() {
         pair.run();
         let keys = (pair.our_keys.is_some(), pair.client_keys.is_some());
         assert_eq!(keys, (true, true), "datagram {lost} of {}", whole.sent);
+    }
+}
+
+#[test]
+fn a_forged_alert_between_any_two_datagrams_changes_nothing() {
+    // Fatal handshake_failure, epoch 0, with a sequence number of its own.
+    for at in 1..=6 {
+        let mut pair = Pair::new(None);
+        pair.forged = Some((at, vec![21, 254, 253, 0, 0, 0, 0, 0, 0, 1, at as u8, 0, 2, 2, 40]));
+        pair.run();
+        assert!(pair.our_keys.is_some() && pair.client_keys.is_some(), "before datagram {at}");
     }
 }
 

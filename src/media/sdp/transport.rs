@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest;
+
 use super::limits::within;
 use super::section::Attributes;
 use super::{Bound, Malformed};
@@ -89,6 +91,18 @@ impl Fingerprint {
             }
             Some(_) | None => Err(Malformed::BadFingerprint),
         }
+    }
+}
+
+impl Fingerprint {
+    /// Whether a certificate (DER) has this fingerprint.
+    pub(in crate::media) fn is_of(&self, der: &[u8]) -> bool {
+        let algorithm = match self.algorithm {
+            HashAlgorithm::Sha256 => &digest::SHA256,
+            HashAlgorithm::Sha384 => &digest::SHA384,
+            HashAlgorithm::Sha512 => &digest::SHA512,
+        };
+        digest::digest(algorithm, der).as_ref() == self.digest.as_slice()
     }
 }
 
