@@ -3,7 +3,12 @@
 //! kernel's sendmmsg to a loopback socket that nobody reads. Divide by N for one listener.
 //! Allocations are counted: 0 in both.
 //!
-//! Run: `cargo bench --bench forward`.
+//! Run: `cargo bench --bench forward`. 2 vCPU AMD EPYC, Linux 6.18, ns a packet and listener:
+//!
+//! | listeners | 2 | 10 | 50 | 200 | 1000 |
+//! |---|---|---|---|---|---|
+//! | nowhere | 145 | 127 | 124 | 125 | 131 |
+//! | sent | 3130 | 3090 | 3030 | 3030 | 2980 |
 
 use divan::{AllocProfiler, Bencher, counter::ItemsCount};
 use voxhall::media::rehearsal::Rehearsal;
