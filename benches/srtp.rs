@@ -3,14 +3,13 @@
 //! and 98 bytes of payload. Allocations are counted; there must be none.
 //!
 //! Command: `cargo bench --bench srtp`. An iteration is 1,000 packets, so divan's microseconds are
-//! nanoseconds a packet. Machine: 2 vCPU AMD EPYC, Linux 6.18, busy with other builds. Medians of
-//! three runs in ns, the lowest to the highest:
+//! nanoseconds a packet. Medians on 2 vCPU AMD EPYC, Linux 6.18, in ns:
 //!
-//! | profile                 | seal      | open      | refuse a forged one |
-//! |-------------------------|-----------|-----------|---------------------|
-//! | AEAD_AES_256_GCM        | 110 - 166 | 152 - 161 | 179 - 202           |
-//! | AEAD_AES_128_GCM        | 107 - 156 | 156 - 171 | 181 - 197           |
-//! | AES_CM_128_HMAC_SHA1_80 | 359 - 381 | 380 - 401 | 274 - 309           |
+//! | profile                 | seal | open | refuse a forged one |
+//! |-------------------------|------|------|---------------------|
+//! | AEAD_AES_256_GCM        | 139  | 151  | 167                 |
+//! | AEAD_AES_128_GCM        | 133  | 149  | 169                 |
+//! | AES_CM_128_HMAC_SHA1_80 | 358  | 362  | 288                 |
 //!
 //! No allocation in any of them. Of the last profile's time HMAC-SHA1 takes four fifths.
 
