@@ -1,4 +1,5 @@
-//! The one place that reads the machine's clocks.
+//! The one place that reads the wall clock, and that makes the engine's time of the machine's
+//! monotonic one.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

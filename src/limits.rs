@@ -10,8 +10,8 @@ pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 pub const JSON_DEPTH_MAX: usize = 16;
 /// Characters of a name (beyond: refused) or a reason (beyond: cut). PROTOCOL.md section 5.
 pub const NAME_CHARS_MAX: usize = 256;
-/// Bytes of a jid: a prefix and a UUID take 39. Beyond: `bad_params`.
-pub const JID_BYTES_MAX: usize = 64;
+/// Bytes of a jid, as the engine has it. Beyond: `bad_params`.
+pub const JID_BYTES_MAX: usize = engine::limits::JID_BYTES;
 /// Characters of a call's uid, a mid and other short words. Beyond: `bad_params`.
 pub const UID_CHARS_MAX: usize = 128;
 /// Characters of one candidate line; browsers' are under 200. Beyond: `bad_params`.

@@ -178,6 +178,29 @@ async fn one_who_left_joins_again_and_hears_and_is_heard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_falls_silent_is_shown_as_lost_and_then_removed() {
+    let soon =
+        [("VOXHALL_CALL_MEDIA_LOST_SHOWN_S", "2"), ("VOXHALL_CALL_MEDIA_LOST_REMOVED_S", "6")];
+    let server = Server::with(&[], &soon);
+    let (anna, boris) = two_talking(&server).await;
+    hear_each_other(&[(&anna, ANNA_HZ), (&boris, BORIS_HZ)]).await;
+    let (mark, gone) = (boris.events().mark(), anna.account.jid.clone());
+    anna.crash();
+    let links = |it: &Value| -> Vec<(String, String)> {
+        let text = |of: &Value, key: &str| of[key].as_str().unwrap_or_default().to_owned();
+        let list = it["onliners"].as_array().cloned().unwrap_or_default();
+        list.iter().map(|one| (text(one, "jid"), text(one, "_link"))).collect()
+    };
+    let lost = (gone.clone(), "lost".to_owned());
+    let is_shown = |it: &Value| links(it).contains(&lost);
+    boris.events().wait_after(mark, DEADLINE, "server.call.state", is_shown).await.unwrap();
+    let is_removed = |it: &Value| links(it).iter().all(|(jid, _)| *jid != gone);
+    boris.events().wait_after(mark, DEADLINE, "server.call.state", is_removed).await.unwrap();
+    let here = |it: &Value| links(it).iter().all(|(_, link)| link == "connected");
+    assert!(boris.events().all("server.call.state").last().is_some_and(here));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_offer_of_the_same_device_keeps_the_onliner_and_his_mute() {
     let server = Server::start();
     let (mut anna, mut boris) = (guest(&server, "anna").await, guest(&server, "boris").await);

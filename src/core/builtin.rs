@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use tokio::sync::{Notify, watch};
 use tracing::{error, info};
@@ -288,12 +288,6 @@ impl ChatCore for BuiltIn {
         }
         self.online_changed.notify_one();
     }
-}
-
-/// Nanoseconds since 1970 (UTC), for `server.time`.
-pub fn unix_nanos() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// What of a device's events is the result of `event`.

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::reply::Reply;
 use super::{Shell, access};
+use crate::clock;
+use crate::core::builtin::Sender;
 use crate::core::builtin::people::Full;
-use crate::core::builtin::{Sender, unix_nanos};
 use crate::core::{Jid, Person, Refusal};
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::wire::fields::{Fields, display_name, parse_json};
@@ -24,7 +25,7 @@ pub async fn ping() -> Reply {
 }
 
 pub async fn time() -> Reply {
-    Reply(Ok(time::format(unix_nanos()).into()))
+    Reply(Ok(time::format(clock::wall().as_nanos()).into()))
 }
 
 pub async fn features(State(shell): State<Shell>) -> Response {

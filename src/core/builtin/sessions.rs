@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use tracing::{debug, info};
 
+use super::BuiltIn;
 use super::mail::Letter;
 use super::session::{Closing, Session, SocketId};
-use super::{BuiltIn, unix_nanos};
+use crate::clock;
 use crate::core::{Device, Jid, Presence, To};
 use crate::limits::DEVICES_PER_PERSON_MAX;
 use crate::wire::{ServerEvent, time};
@@ -113,7 +114,7 @@ impl BuiltIn {
         let resent = session.take(now, socket);
         drop(sessions);
         let attached = Attached { core: self.clone(), session, socket, resent };
-        let time = ServerEvent::Time { time: time::format(unix_nanos()) };
+        let time = ServerEvent::Time { time: time::format(clock::wall().as_nanos()) };
         let online = self.online_for(&device.jid);
         for event in [time, online] {
             attached.session.push(now, &event, &Letter::new(&event), &self.ids);
