@@ -6,6 +6,7 @@
 //! - [`routes`]: who hears whom on which slot, owned by one media worker.
 //! - [`slots`]: one slot's outgoing stream: sequence, timestamp, tenure.
 //! - [`rtp`]: a packet's header, read and written.
+//! - [`opus`]: how long a packet sounds, and whether it can hold a voice.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -19,6 +20,7 @@ pub mod discard;
 pub mod jid;
 pub mod level;
 pub mod limits;
+pub mod opus;
 pub mod routes;
 pub mod rtp;
 pub mod slots;

@@ -42,3 +42,15 @@ pub const RTP_HZ: u64 = 48_000;
 
 /// Samples of the usual Opus frame of 20 ms: the least step of a timestamp at a switch.
 pub const FRAME_SAMPLES: u32 = 960;
+
+/// Longest Opus packet in samples: 120 ms (RFC 6716 section 3.4, R5). Longer: malformed.
+pub const OPUS_PACKET_SAMPLES: u32 = 5_760;
+
+/// Longest frame in bytes that an Opus packet can hold (RFC 6716 section 3.4, R2). Longer:
+/// malformed.
+pub const OPUS_FRAME_BYTES: usize = 1_275;
+
+/// A frame of at most so many bytes holds no voice. DTX leaves none or one, which a decoder takes
+/// for a frame that is missing; `ff fe`, behind the TOC `f8`, is the silence that clients send when
+/// muted. Two bytes in 20 ms are 800 bit/s: the least that Opus speaks at is 6 kbit/s.
+pub const SILENT_FRAME_BYTES: usize = 2;
