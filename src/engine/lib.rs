@@ -7,6 +7,7 @@
 //! - [`slots`]: one slot's outgoing stream: sequence, timestamp, tenure.
 //! - [`rtp`]: a packet's header, read and written.
 //! - [`opus`]: how long a packet sounds, and whether it can hold a voice.
+//! - [`talking`]: whether a voice is talking, from the levels of its packets.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -24,6 +25,7 @@ pub mod opus;
 pub mod routes;
 pub mod rtp;
 pub mod slots;
+pub mod talking;
 pub mod time;
 
 pub use call::{Call, Effect, Input, Refusal};

@@ -54,3 +54,23 @@ pub const OPUS_FRAME_BYTES: usize = 1_275;
 /// for a frame that is missing; `ff fe`, behind the TOC `f8`, is the silence that clients send when
 /// muted. Two bytes in 20 ms are 800 bit/s: the least that Opus speaks at is 6 kbit/s.
 pub const SILENT_FRAME_BYTES: usize = 2;
+
+/// Voice before talking has begun: three 20 ms frames. Less is a click or a cough.
+pub const TALKING_BEGAN: Duration = Duration::from_millis(60);
+
+/// Time without voice before talking has ceased: longer than the pauses inside a sentence.
+pub const TALKING_CEASED: Duration = Duration::from_millis(800);
+
+/// All voice that makes talking begin came within this time; what is older counts no more.
+pub const TALKING_BEGAN_WITHIN: Duration = Duration::from_secs(1);
+
+/// Time without any packet that is silence, not jitter: a count towards beginning starts anew.
+/// Also how long the newest packet's level stands for now.
+pub const TALKING_GAP: Duration = Duration::from_millis(200);
+
+/// Level in -dBov at which a silent one is heard to speak. Speech at a usual gain is at 20 to 35,
+/// a quiet speaker at 45; a room behind a browser's noise suppression at 60 and below.
+pub const VOICE_BEGINS_DBOV: u8 = 50;
+
+/// Level in -dBov at which a talking one still speaks: the ends of words are quieter.
+pub const VOICE_GOES_ON_DBOV: u8 = 55;
