@@ -1,23 +1,24 @@
 //! One call's task: the single owner of its control state. Signals, notices and the clock go
 //! into `engine::Call`; what it wants done is done in `effects`, in order.
 
+mod offers;
+mod report;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::call::{Growth, Join, Place, Rules, Targets};
+use engine::call::{Place, Rules, Targets};
 use engine::{Call, Input, Jid, LegId};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
 use crate::core::{AnswerStyle, CallSummary, Chat, ChatCore, ChatKey, Device, Person};
-use crate::core::{Presence, Refusal, Signal};
-use crate::media::dialogue::{Dialogue, Ours};
-use crate::media::sdp::{self, Remote};
-use crate::media::{CallNo, LegSpec, Notice, Order, Pool, WorkerHandle};
+use crate::core::{Presence, Question, Refusal, Reply, Signal};
+use crate::media::dialogue::Dialogue;
+use crate::media::{CallNo, Notice, Pool, WorkerHandle, sdp};
 use crate::metrics::Metrics;
 use crate::wire::ClientEvent;
-use crate::wire::server::{Jsep, JsepKind};
 
 /// What every call of the node shares.
 pub struct Shared {
@@ -26,6 +27,8 @@ pub struct Shared {
     pub clock: Clock,
     pub rules: Rules,
     pub sdp: sdp::Limits,
+    /// Whether clients are told which certificate we saw of them.
+    pub check_fingerprint: bool,
     pub metrics: Arc<Metrics>,
     /// Makes leg ids, unique for the life of the process.
     pub legs: std::sync::atomic::AtomicU64,
@@ -36,6 +39,7 @@ pub enum Message {
     Signal { signal: Box<Signal>, done: oneshot::Sender<Result<(), Refusal>> },
     Presence { device: Device, presence: Presence },
     Notice(Notice),
+    Question { reader: Jid, question: Question, answer: oneshot::Sender<Option<Reply>> },
 }
 
 pub struct CallTask {
@@ -106,6 +110,7 @@ impl CallTask {
                     None => return,
                 },
                 () = timer => self.call.handle_timeout(self.shared.clock.now()),
+                () = self.worker.gone() => self.replace_worker(),
             }
             self.carry_out(&told);
             if self.call.is_finished() {
@@ -136,6 +141,17 @@ impl CallTask {
                 let _ = self.input(Input::Link { leg, seen });
             }
             Message::Notice(Notice::Tracks { leg, slots }) => self.tell_tracks(leg, &slots),
+            Message::Notice(Notice::Talking { leg, level }) => {
+                let _ = self.input(Input::Talking { leg, level });
+            }
+            Message::Notice(Notice::Certified { leg, fingerprint }) => {
+                self.tell_certificate(leg, fingerprint);
+            }
+            Message::Question { reader, question, answer } => {
+                let reply = self.reply(&reader, question).await;
+                // Whoever asked may not wait any more.
+                let _ = answer.send(reply);
+            }
         }
     }
 
@@ -146,12 +162,13 @@ impl CallTask {
     ) -> Result<(), Refusal> {
         let who = signal.actor.jid.clone();
         let device: Arc<str> = Arc::from(signal.device.name.as_str());
+        signal.rights.check(&signal.event)?;
         self.people.insert(who.clone(), signal.actor.clone());
         let input = match signal.event.clone() {
             ClientEvent::Offer { sdp, trickle, muted, .. } => {
                 return self.handle_offer(&signal, &sdp, trickle, muted, told).await;
             }
-            ClientEvent::Sdp { jsep, .. } => return self.handle_sdp(&signal, &jsep),
+            ClientEvent::Sdp { uid, jsep, .. } => return self.handle_sdp(&signal, &uid, &jsep),
             ClientEvent::Trickle { candidate, .. } => return check_candidate(&candidate),
             ClientEvent::Sound { muted, .. } => Input::Sound { who, muted },
             ClientEvent::Buzz { members, .. } => Input::Buzz { who, targets: targets(&members)? },
@@ -163,131 +180,18 @@ impl CallTask {
             ClientEvent::Video { .. } | ClientEvent::Screenshare { .. } => {
                 return Err(Refusal::new("audio_only", "calls here carry audio only"));
             }
-            ClientEvent::MuteAll { .. } | ClientEvent::Record { .. } => {
-                return Err(Refusal::new("not_supported", "this server does not do that yet"));
+            ClientEvent::MuteAll { muted: true, sticky, .. } => Input::MuteAll { who, sticky },
+            ClientEvent::MuteAll { muted: false, .. } => Input::LiftMute { who },
+            ClientEvent::Kick { onliner, .. } => Input::Kick { by: who, who: person(&onliner)? },
+            ClientEvent::Record { uid, audiorecord, .. } => {
+                self.check_uid(&uid)?;
+                Input::Record { on: audiorecord }
             }
             ClientEvent::Ping | ClientEvent::Confirm { .. } | ClientEvent::Activity => {
                 return Err(Refusal::new("unknown_event", "this is not an event of a call"));
             }
         };
         self.input(input)
-    }
-
-    /// Joins, or reconnects: leg on the worker, answer to the client, then everybody is told.
-    async fn handle_offer(
-        &mut self,
-        signal: &Signal,
-        text: &str,
-        trickle: bool,
-        muted: bool,
-        told: &impl Fn(CallSummary),
-    ) -> Result<(), Refusal> {
-        let began = std::time::Instant::now();
-        let remote = self.parse(text)?;
-        self.call.admits(&signal.actor.jid).map_err(refused)?;
-        let ours = Ours {
-            fingerprint: self.shared.pool.fingerprint().to_owned(),
-            candidates: self.worker.candidates().to_vec(),
-            slots_max: self.shared.rules.slots_max,
-        };
-        let dialogue = Dialogue::open(&remote, ours);
-        let next = &self.shared.legs;
-        let leg = LegId(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-        let opened = self.worker.open(self.leg_spec(leg, &signal.actor.jid, &dialogue)).await;
-        let heard = opened.map_err(|full| Refusal::new("overloaded", full.to_string()))?;
-        let slots = dialogue.slots().len();
-        let growth = match (signal.answer_style, slots) {
-            (AnswerStyle::Sdp, 0 | 1) => Growth::ByOffer,
-            (AnswerStyle::Sdp | AnswerStyle::Answer, _) => Growth::Never,
-        };
-        let join = Join {
-            who: signal.actor.jid.clone(),
-            device: Arc::from(signal.device.name.as_str()),
-            useragent: Arc::from(signal.useragent.as_str()),
-            leg,
-            muted,
-            slots,
-            growth,
-        };
-        let entry = LegEntry {
-            device: signal.device.clone(),
-            style: signal.answer_style,
-            dialogue,
-            heard: heard.clone(),
-        };
-        self.legs.insert(leg, entry);
-        self.input(Input::Join(join))?;
-        info!(call = %self.uid, leg = %leg, onliner = %signal.actor.jid, slots, "leg opened");
-        self.carry_out_media();
-        self.tell_answer(leg, &heard, trickle);
-        self.shared.metrics.offer_answered(began.elapsed());
-        self.carry_out(told);
-        Ok(())
-    }
-
-    fn leg_spec(&self, leg: LegId, who: &Jid, dialogue: &Dialogue) -> LegSpec {
-        let own = self.own.clone();
-        let beside = self.legs.iter().filter(|(_, entry)| entry.device.jid == *who);
-        LegSpec {
-            leg,
-            call: self.no,
-            local: dialogue.local().clone(),
-            remote_ufrag: dialogue.remote_ufrag().to_owned(),
-            fingerprints: dialogue.fingerprints().to_vec(),
-            voice: dialogue.voice(),
-            beside: beside.map(|(leg, _)| *leg).collect(),
-            slots: dialogue.slots(),
-            notices: Arc::new(move |notice: Notice| {
-                use mpsc::error::TrySendError;
-                // A task that is gone has no use for the notice.
-                let Some(own) = own.upgrade() else { return Ok(()) };
-                match own.try_send(Message::Notice(notice)) {
-                    Err(TrySendError::Full(Message::Notice(notice))) => Err(notice),
-                    Err(TrySendError::Full(_) | TrySendError::Closed(_)) | Ok(()) => Ok(()),
-                }
-            }),
-        }
-    }
-
-    fn handle_sdp(&mut self, signal: &Signal, jsep: &Jsep) -> Result<(), Refusal> {
-        let leg = self.leg_of(&signal.device)?;
-        match jsep.kind {
-            JsepKind::Answer => {
-                let remote = sdp::parse_answer(&jsep.sdp, &self.shared.sdp).map_err(malformed)?;
-                let entry = self.legs.get_mut(&leg).ok_or_else(not_in_call)?;
-                entry.dialogue.handle_answer(&remote).map_err(unfit)?;
-                let slots = entry.dialogue.slots().len();
-                self.reshape(leg)?;
-                self.input(Input::Answered { leg, slots })
-            }
-            JsepKind::Offer => {
-                let remote = self.parse(&jsep.sdp)?;
-                let now = self.shared.clock.now().time;
-                self.call.admits_reoffer(now, leg).map_err(refused)?;
-                let entry = self.legs.get_mut(&leg).ok_or_else(not_in_call)?;
-                let reoffer = entry.dialogue.handle_offer(&remote).map_err(unfit)?;
-                let slots = entry.dialogue.slots().len();
-                self.input(Input::Reoffered { leg, slots })?;
-                if let Some((local, remote_ufrag)) = reoffer.restart {
-                    self.order(Order::RestartIce { leg, local, remote_ufrag })?;
-                }
-                self.reshape(leg)?;
-                self.input(Input::Answered { leg, slots })?;
-                let heard = self.legs.get(&leg).map(|entry| entry.heard.clone());
-                self.tell_answer(leg, &heard.unwrap_or_default(), true);
-                Ok(())
-            }
-        }
-    }
-
-    fn reshape(&mut self, leg: LegId) -> Result<(), Refusal> {
-        let entry = self.legs.get(&leg).ok_or_else(not_in_call)?;
-        let (slots, voice) = (entry.dialogue.slots(), entry.dialogue.voice());
-        self.order(Order::Reshape { leg, slots, voice })
-    }
-
-    fn order(&self, order: Order) -> Result<(), Refusal> {
-        self.worker.order(order).map_err(|full| Refusal::new("overloaded", full.to_string()))
     }
 
     fn handle_presence(
@@ -307,17 +211,21 @@ impl CallTask {
         }
     }
 
+    /// The worker's thread has ended: everybody dials again, and is carried by another.
+    fn replace_worker(&mut self) {
+        warn!(call = %self.uid, chat = %self.chat_name(), "media lost, everybody dials again");
+        self.worker = self.shared.pool.place();
+        let _ = self.input(Input::MediaGone);
+    }
+
+    /// # Errors
+    /// What the client speaks of is another call than this chat's present one.
+    fn check_uid(&self, uid: &str) -> Result<(), Refusal> {
+        if *self.uid == *uid { Ok(()) } else { Err(refused(engine::Refusal::NoSuchCall)) }
+    }
+
     pub(super) fn input(&mut self, input: Input) -> Result<(), Refusal> {
         self.call.handle(self.shared.clock.now(), input).map_err(refused)
-    }
-
-    fn leg_of(&self, device: &Device) -> Result<LegId, Refusal> {
-        let own = self.legs.iter().find(|(_, entry)| entry.device == *device);
-        own.map(|(leg, _)| *leg).ok_or_else(not_in_call)
-    }
-
-    fn parse(&self, text: &str) -> Result<Remote, Refusal> {
-        sdp::parse(text, &self.shared.sdp).map_err(malformed)
     }
 
     fn chat_name(&self) -> String {
@@ -332,18 +240,6 @@ fn refused(refusal: engine::Refusal) -> Refusal {
     Refusal::new(refusal.code(), refusal.to_string())
 }
 
-fn malformed(malformed: sdp::Malformed) -> Refusal {
-    Refusal::new(malformed.code(), malformed.to_string())
-}
-
-fn unfit(unfit: crate::media::dialogue::Unfit) -> Refusal {
-    Refusal::new(unfit.code(), unfit.to_string())
-}
-
-fn not_in_call() -> Refusal {
-    refused(engine::Refusal::NotInCall)
-}
-
 /// Candidates are checked for form and used for nothing: a lite agent learns addresses from
 /// checks, and never sends to one that a client wrote.
 pub(super) fn check_candidate(candidate: &str) -> Result<(), Refusal> {
@@ -351,6 +247,10 @@ pub(super) fn check_candidate(candidate: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::new("bad_params", "candidate: this is not an ICE candidate"))
+}
+
+fn person(text: &str) -> Result<Jid, Refusal> {
+    Jid::parse(text).ok_or_else(|| Refusal::new("bad_params", "onliner: this is not a jid"))
 }
 
 fn targets(members: &[String]) -> Result<Targets, Refusal> {

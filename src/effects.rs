@@ -1,18 +1,18 @@
 //! Doing what a call wants done: orders to its worker, events to people, its line in the list
 //! of live calls. In a direct chat every event is written for its one reader.
 
-use engine::call::{Effect, Link, Phase, Ringing, Targets};
-use engine::{Jid, LegId, Wall};
-use serde_json::json;
+mod ringing;
+
+use engine::call::{Audience, Effect, LegEnd, Link, Mute, Onliner, Phase};
+use engine::{Jid, LegId, Level, Wall};
 use tracing::{info, warn};
 
 use crate::call_task::CallTask;
-use crate::core::{AnswerStyle, CallSummary, Chat, ChatKey, Deliver, Device, To};
+use crate::core::{AnswerStyle, CallSummary, ChatKey, Deliver, Device, To};
 use crate::media::Order;
 use crate::wire::ServerEvent;
 use crate::wire::server::{
-    BuzzActor, BuzzChat, BuzzTeam, CallDevice, CallOnliner, CallState, IceCandidate, Jsep,
-    JsepKind, Track,
+    CallDevice, CallOnliner, CallState, IceCandidate, Jsep, JsepKind, Track,
 };
 use crate::wire::time;
 
@@ -22,10 +22,19 @@ impl CallTask {
         while let Some(effect) = self.call.poll_effect() {
             match effect {
                 Effect::Permit(_) | Effect::CloseLeg { .. } => self.order_media(effect),
-                Effect::PutOut { who, device } => {
-                    let device = Device { jid: who, name: device.to_string() };
-                    let (jid, uid) = self.named_for(&device.jid);
-                    self.deliver(To::Device(device), ServerEvent::Leave { jid, uid });
+                Effect::PutOut { who, device, reason } => {
+                    let (jid, uid) = self.named_for(&who);
+                    let reason = told_reason(reason);
+                    self.deliver(device_of(who, &device), ServerEvent::Leave { jid, uid, reason });
+                }
+                Effect::MutedAll { by } => {
+                    self.tell_call(Some(&by), |jid| ServerEvent::MuteAll { jid, muted: true });
+                }
+                Effect::Talking { who, level, to } => self.tell_talking(&who, level, to),
+                Effect::Restart { who, device } => {
+                    let (jid, uid) = self.named_for(&who);
+                    let team = String::new();
+                    self.deliver(device_of(who, &device), ServerEvent::Restart { jid, uid, team });
                 }
                 Effect::State { gentime } => self.tell_state(gentime),
                 Effect::Sound { who, muted } => {
@@ -105,7 +114,7 @@ impl CallTask {
         (0..slots).map(|at| voice(at).map_or(String::new(), |jid| jid.to_string())).collect()
     }
 
-    fn owner(&self, leg: LegId) -> Option<&Jid> {
+    pub(super) fn owner(&self, leg: LegId) -> Option<&Jid> {
         self.legs.get(&leg).map(|entry| &entry.device.jid)
     }
 
@@ -129,6 +138,55 @@ impl CallTask {
         let jids = self.voices(slots, &heard);
         let (jid, uid) = self.named_for(&device.jid);
         self.deliver(To::Device(device), ServerEvent::Sdp { jid, jids, uid, jsep });
+    }
+
+    /// An event to every device in the call but those of `except`, with the chat's name as its
+    /// reader knows it.
+    fn tell_call(&self, except: Option<&Jid>, event: impl Fn(String) -> ServerEvent) {
+        let onliners = self.call.onliners().iter().filter(|it| Some(&it.who) != except);
+        let devices = |onliner: &engine::call::Onliner| -> Vec<Device> {
+            let name = |leg: &engine::call::Leg| leg.device.to_string();
+            let device = |name: String| Device { jid: onliner.who.clone(), name };
+            onliner.legs.iter().map(name).map(device).collect()
+        };
+        match &self.key {
+            ChatKey::Group(jid) => {
+                let all: Vec<Device> = onliners.flat_map(devices).collect();
+                if !all.is_empty() {
+                    self.deliver(To::Devices(all), event(jid.to_string()));
+                }
+            }
+            ChatKey::Direct(..) => {
+                for onliner in onliners {
+                    let jid = self.key.jid_for(&onliner.who).to_string();
+                    self.deliver(To::Devices(devices(onliner)), event(jid));
+                }
+            }
+        }
+    }
+
+    fn tell_talking(&self, who: &Jid, level: Option<Level>, to: Audience) {
+        let event = |jid: String| ServerEvent::Talking {
+            jid,
+            actor: who.to_string(),
+            talking: level.is_some(),
+            level: level.map(Level::dbov),
+        };
+        match to {
+            Audience::Call => self.tell_call(None, event),
+            Audience::Device { who: reader, device } => {
+                let jid = self.key.jid_for(&reader).to_string();
+                self.deliver(device_of(reader, &device), event(jid));
+            }
+        }
+    }
+
+    /// The certificate that the server saw from this client, for a page that compares.
+    pub(super) fn tell_certificate(&self, leg: LegId, fingerprint: String) {
+        if let Some(entry) = self.legs.get(&leg).filter(|_| self.shared.check_fingerprint) {
+            let to = To::Device(entry.device.clone());
+            self.deliver(to, ServerEvent::CheckFingerprint { fingerprint });
+        }
     }
 
     fn tell_state(&self, gentime: i64) {
@@ -166,81 +224,7 @@ impl CallTask {
         }
     }
 
-    fn ring(&self, caller: &Jid, targets: &Targets) {
-        let rest = self.shared.rules.buzz_timeout.as_secs();
-        match (targets, &self.key) {
-            (Targets::These(these), _) => {
-                for who in these {
-                    self.deliver(To::Person(who.clone()), self.buzz(caller, who, rest));
-                }
-            }
-            (Targets::Everyone, ChatKey::Group(jid)) => {
-                let to = To::OtherMembers { chat: jid.clone(), except: self.inside() };
-                self.deliver(to, self.buzz(caller, caller, rest));
-            }
-            (Targets::Everyone, ChatKey::Direct(one, other)) => {
-                for who in [one, other].into_iter().filter(|who| !self.inside().contains(who)) {
-                    self.deliver(To::Person(who.clone()), self.buzz(caller, who, rest));
-                }
-            }
-        }
-    }
-
-    fn stop_ringing(&self, whom: Ringing) {
-        let cancel = |reader: &Jid| {
-            let (jid, uid) = self.named_for(reader);
-            ServerEvent::BuzzCancel { jid, team: String::new(), uid }
-        };
-        match whom {
-            Ringing::OtherDevices { who, device } => {
-                let event = cancel(&who);
-                let device = Device { jid: who, name: device.to_string() };
-                self.deliver(To::OtherDevices(device), event);
-            }
-            Ringing::Rest { targets: Targets::These(these), except } => {
-                for who in these.into_iter().filter(|who| !except.contains(who)) {
-                    self.deliver(To::Person(who.clone()), cancel(&who));
-                }
-            }
-            Ringing::Rest { targets: Targets::Everyone, except } => match &self.key {
-                ChatKey::Group(jid) => {
-                    let event = cancel(jid);
-                    self.deliver(To::OtherMembers { chat: jid.clone(), except }, event);
-                }
-                ChatKey::Direct(one, other) => {
-                    for who in [one, other].into_iter().filter(|who| !except.contains(who)) {
-                        self.deliver(To::Person(who.clone()), cancel(who));
-                    }
-                }
-            },
-        }
-    }
-
-    fn buzz(&self, caller: &Jid, reader: &Jid, buzz_timeout: u64) -> ServerEvent {
-        let (jid, uid) = self.named_for(reader);
-        let person = self.people.get(caller);
-        let name = person.map(|person| person.display_name.clone()).unwrap_or_default();
-        let (chat_type, display_name) = match &self.chat {
-            Chat::Direct(_) => ("direct", name.clone()),
-            Chat::Group { display_name, .. } => ("group", display_name.clone()),
-        };
-        let chat = BuzzChat { jid: jid.clone(), chat_type, display_name: display_name.clone() };
-        let icon = person.map(|person| person.icon.clone()).unwrap_or_default();
-        ServerEvent::Buzz {
-            jid,
-            icons: json!({}),
-            display_name,
-            teaminfo: BuzzTeam { uid: String::new(), name: String::new() },
-            chat,
-            actor: BuzzActor { jid: caller.to_string(), display_name: name, icon },
-            uid,
-            buzz_timeout,
-            team: String::new(),
-            call_type: "audio",
-        }
-    }
-
-    fn state_for(&self, chat: &Jid, gentime: i64) -> CallState {
+    pub(super) fn state_for(&self, chat: &Jid, gentime: i64) -> CallState {
         let iso = |wall: Wall| time::format(wall.as_nanos());
         let (start, finish) = match self.call.phase() {
             Phase::Calling => (None, None),
@@ -256,6 +240,7 @@ impl CallTask {
             finish: finish.map(iso),
             audiorecord: self.call.is_recording(),
             onliners: self.onliners(),
+            sticky: self.call.is_mute_sticky(),
             gentime,
             timestamp: Wall(gentime).as_millis(),
         }
@@ -281,11 +266,9 @@ impl CallTask {
                 enabled_video: false,
                 enabled_screenshare: false,
                 devices: onliner.legs.iter().map(device).collect(),
-                link: match onliner.link() {
-                    Some(Link::Connected) => "connected",
-                    Some(Link::Connecting { .. }) | None => "connecting",
-                    Some(Link::Lost { .. }) => "lost",
-                },
+                link: link_word(onliner.link()),
+                muted_by: muted_by(onliner),
+                voice: None,
             }
         };
         self.call.onliners().iter().map(listed).collect()
@@ -306,16 +289,48 @@ impl CallTask {
         }
     }
 
-    fn inside(&self) -> Vec<Jid> {
+    pub(super) fn inside(&self) -> Vec<Jid> {
         self.call.onliners().iter().map(|onliner| onliner.who.clone()).collect()
     }
 
     /// The chat's jid as this reader knows it, and the call's uid.
-    fn named_for(&self, reader: &Jid) -> (String, String) {
+    pub(super) fn named_for(&self, reader: &Jid) -> (String, String) {
         (self.key.jid_for(reader).to_string(), self.uid.to_string())
     }
 
-    fn deliver(&self, to: To, event: ServerEvent) {
+    pub(super) fn deliver(&self, to: To, event: ServerEvent) {
         self.shared.core.deliver(Deliver { to, event });
+    }
+}
+
+fn device_of(who: Jid, device: &str) -> To {
+    To::Device(Device { jid: who, name: device.to_owned() })
+}
+
+/// Only what the client did not do itself, by this device or another one.
+fn told_reason(reason: LegEnd) -> Option<&'static str> {
+    match reason {
+        LegEnd::Kicked | LegEnd::MediaLost | LegEnd::SocketLost => Some(reason.label()),
+        LegEnd::Left
+        | LegEnd::Replaced
+        | LegEnd::OtherDevice
+        | LegEnd::MediaEnded
+        | LegEnd::CallFinished => None,
+    }
+}
+
+pub(super) fn link_word(link: Option<Link>) -> &'static str {
+    match link {
+        Some(Link::Connected) => "connected",
+        Some(Link::Connecting { .. }) | None => "connecting",
+        Some(Link::Lost { .. }) => "lost",
+    }
+}
+
+pub(super) fn muted_by(onliner: &Onliner) -> String {
+    match &onliner.mute {
+        Mute::Off => String::new(),
+        Mute::BySelf => onliner.who.to_string(),
+        Mute::ByModerator(by) => by.to_string(),
     }
 }

@@ -118,6 +118,17 @@ pub const PRESENCES: usize = 16_384;
 /// Bytes a second: Opus at its most, 510 kbit/s, with headers. More are dropped.
 pub const SENDER_BYTES_PER_S: u32 = 80_000;
 
+/// Packets that wait for the meter of a worker; beyond that a voice without levels talks unnoticed
+/// for as long, counted.
+pub const METER_PACKETS: usize = 1_024;
+
+/// Packets out of rings, beyond the newest, that a worker sends in 20 ms: a new voice reaches as
+/// many listeners from its first syllable on, others catch up later.
+pub const RING_EXTRA_PACKETS: u32 = 2_000;
+
+/// Replacements of a media worker whose thread ended. Beyond: given up, `/readyz` says so.
+pub const WORKER_RESTARTS_MAX: u32 = 100;
+
 /// Sweeps between sender reports of a slot: 5 s (RFC 3550 section 6.2).
 pub const SENDER_REPORT_EVERY_SWEEPS: u32 = 5;
 

@@ -11,7 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 use crate::call_task::{CallTask, Message, Opening, Shared, check_candidate};
-use crate::core::{CallSummary, ChatKey, Device, Node, Presence, Refusal, Signal};
+use crate::core::{CallSummary, ChatKey, Device, Jid, Node, Presence, Question};
+use crate::core::{Refusal, Reply, Signal};
 use crate::limits::{CALL_MESSAGES, CALLS_MAX, PRESENCES};
 use crate::media::CallNo;
 use crate::metrics::Sample;
@@ -192,6 +193,22 @@ impl Node for Registry {
         if self.inner.presences.try_send(told).is_err() {
             warn!(jid = %device.jid, ?presence, "presence lost: too many wait");
         }
+    }
+
+    fn ask(
+        &self,
+        uid: &str,
+        reader: &Jid,
+        question: Question,
+    ) -> Pin<Box<dyn Future<Output = Option<Reply>> + Send>> {
+        let live = self.inner.calls.iter().find(|live| live.summary.uid == uid);
+        let mailbox = live.map(|live| live.mailbox.clone());
+        let reader = reader.clone();
+        Box::pin(async move {
+            let (answer, reply) = oneshot::channel();
+            mailbox?.send(Message::Question { reader, question, answer }).await.ok()?;
+            reply.await.ok()?
+        })
     }
 
     fn calls(&self) -> Vec<CallSummary> {

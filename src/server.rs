@@ -69,7 +69,7 @@ pub async fn run(config: Config) -> Result<(), Fault> {
     let counters = Arc::new(Counters::default());
     let url = format!("{}://{bound}", if tls.is_some() { "https" } else { "http" });
     let speakers = Arc::new(Speakers { url: url.clone(), running: Arc::default() });
-    let ready = registry.clone();
+    let (ready, breaking) = (registry.clone(), registry.clone());
     let shell = Shell::new(Parts {
         core,
         options: options(&config),
@@ -81,6 +81,7 @@ pub async fn run(config: Config) -> Result<(), Fault> {
             (false, true) => Ok(()),
         }),
         demo: Some(speakers),
+        break_worker: Arc::new(move |number| breaking.shared().pool.break_worker(number)),
     });
     let stop = drained(registry.clone(), StopSignals::listen()?);
     announce(&url, &registry, tls.is_some())?;
@@ -176,7 +177,8 @@ fn shared(
         extmaps: config.sdp.extmaps.get(),
         candidates: config.sdp.candidates.get(),
     };
-    Ok(Shared { core, pool, clock, rules, sdp, metrics, legs: AtomicU64::new(1) })
+    let (legs, check_fingerprint) = (AtomicU64::new(1), config.signal.check_fingerprint);
+    Ok(Shared { core, pool, clock, rules, sdp, check_fingerprint, metrics, legs })
 }
 
 /// Sections that a client may offer beside those for voices: video and data, refused.
@@ -282,6 +284,7 @@ impl Source for Node<'_> {
         use crate::core::Node as _;
         sink.add(Sample::Calls, self.0.calls().len() as u64);
         sink.add(Sample::Onliners, self.0.onliners() as u64);
+        sink.add(Sample::WorkerRestarts, self.0.shared().pool.restarts());
         for reading in self.0.shared().pool.readings() {
             for (link, count) in reading.links {
                 sink.add(Sample::Legs(link), count);
@@ -289,6 +292,7 @@ impl Source for Node<'_> {
             sink.add(Sample::RtpReceived, reading.received);
             sink.add(Sample::RtpForwarded, reading.forwarded);
             sink.add(Sample::DatagramsUnsent, reading.unsent);
+            sink.add(Sample::VoiceUnmetered, reading.unmetered);
             sink.add(Sample::DtlsHandshakes("connected"), reading.connected);
             for (reason, count) in reading.discarded {
                 sink.add(discarded(reason), count);

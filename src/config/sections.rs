@@ -103,6 +103,8 @@ pub struct Signal {
     pub resend_timeout: Duration,
     /// The form of our answers for sockets that do not ask for one.
     pub default_answer: Answer,
+    /// Clients are told which certificate we saw of them.
+    pub check_fingerprint: bool,
 }
 
 /// Which of the twin events carries the answer to an offer.
@@ -249,6 +251,7 @@ impl Default for Signal {
             sockets_per_user: count(5),
             resend_timeout: Duration::from_secs(10),
             default_answer: Answer::Sdp,
+            check_fingerprint: false,
         }
     }
 }

@@ -31,7 +31,8 @@ pub use self::sessions::{Attached, TooManySockets};
 use self::store::Store;
 pub use self::store::StoreFault;
 use super::{
-    AnswerStyle, CallSummary, Chat, ChatCore, Deliver, Device, Node, Person, Refusal, Rights,
+    AnswerStyle, CallSummary, Chat, ChatCore, Deliver, Device, Jid, Node, Person, Question,
+    Refusal, Reply, Rights,
 };
 use super::{Signal, To};
 use crate::limits::{HTTP_ANSWER_MAX, MESSAGES_BURST, MESSAGES_PER_S, SOCKETS_PER_PERSON_MAX};
@@ -182,13 +183,15 @@ impl BuiltIn {
         let Some(node) = self.node.get() else {
             return Box::pin(async { Err(Refusal::new("draining", "the server is starting")) });
         };
+        let has_socket = self.sessions().is_connected(&sender.device);
         node.signal(Signal {
             chat,
             actor: sender.person.clone(),
             device: sender.device.clone(),
             useragent: sender.useragent.clone(),
             answer_style: sender.answer_style,
-            rights: Rights { mute_all: true, record: true },
+            rights: Rights::ALL,
+            has_socket,
             event,
         })
     }
@@ -226,6 +229,17 @@ impl BuiltIn {
         let answer = session.answer();
         session.unask();
         acted.map(|()| answer)
+    }
+
+    /// How a live call in one of the reader's chats stands.
+    pub async fn ask(&self, reader: &Jid, uid: &str, question: Question) -> Option<Reply> {
+        self.chat_of_call(reader, uid)?;
+        self.node.get()?.ask(uid, reader, question).await
+    }
+
+    /// The chat of a live call, as the reader names it; `None` where it is none of his.
+    pub fn chat_of_call(&self, reader: &Jid, uid: &str) -> Option<String> {
+        self.calls_of(reader).into_iter().find(|call| call.uid == uid).map(|call| call.jid)
     }
 
     async fn keep_change(&self) {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
-use crate::core::{CallSummary, Chat, ChatCore, Deliver, Device, Node, Presence};
-use crate::core::{Refusal, Signal, To};
+use crate::core::{CallSummary, Chat, ChatCore, Deliver, Device, Jid, Node, Presence};
+use crate::core::{Question, Refusal, Reply, Signal, To};
 use crate::wire::server::{CallState, Jsep, JsepKind};
 use crate::wire::{ClientEvent, ServerEvent};
 
@@ -74,6 +74,15 @@ impl Node for FakeNode {
     fn calls(&self) -> Vec<CallSummary> {
         Vec::new()
     }
+
+    fn ask(
+        &self,
+        _uid: &str,
+        _reader: &Jid,
+        _question: Question,
+    ) -> Pin<Box<dyn Future<Output = Option<Reply>> + Send>> {
+        Box::pin(std::future::ready(None))
+    }
 }
 
 pub fn state(jid: &str, gentime: i64) -> ServerEvent {
@@ -86,6 +95,7 @@ pub fn state(jid: &str, gentime: i64) -> ServerEvent {
         finish: None,
         audiorecord: false,
         onliners: vec![],
+        sticky: false,
         gentime,
         timestamp: 0,
     })

@@ -16,6 +16,8 @@ use std::pin::Pin;
 
 pub use engine::Jid;
 
+use crate::wire::report::LegsView;
+use crate::wire::server::CallState;
 use crate::wire::{ClientEvent, ServerEvent};
 
 /// A person as the core describes him; strings are `""` where unknown, never absent.
@@ -54,8 +56,11 @@ pub enum ChatKey {
 /// What the core allows the actor of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rights {
+    /// Mute all others, keep them muted, let them speak again.
     pub mute_all: bool,
     pub record: bool,
+    /// Put people out.
+    pub kick: bool,
 }
 
 /// Which of the twin events a socket wants its answer in (PROTOCOL.md section 3).
@@ -76,6 +81,8 @@ pub struct Signal {
     pub useragent: String,
     pub answer_style: AnswerStyle,
     pub rights: Rights,
+    /// Whether a socket of the device is open: an event may come by HTTP alone.
+    pub has_socket: bool,
     pub event: ClientEvent,
 }
 
@@ -99,6 +106,8 @@ pub enum To {
     Members(Jid),
     /// The same without these people.
     OtherMembers { chat: Jid, except: Vec<Jid> },
+    /// These devices, such as all in a call.
+    Devices(Vec<Device>),
 }
 
 /// A live call as `server.online` lists it; `online_count` 0 with `finished` = it is over.
@@ -110,6 +119,22 @@ pub struct CallSummary {
     pub start: Option<String>,
     pub online_count: usize,
     pub finished: bool,
+}
+
+/// What somebody asks of a live call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Its state, with the levels of this moment.
+    State,
+    /// Its legs: why the reader hears somebody or does not.
+    Legs,
+}
+
+/// The answer to a [`Question`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    State(Box<CallState>),
+    Legs(LegsView),
 }
 
 /// What became of a device's socket.
@@ -152,6 +177,14 @@ pub trait Node: Send + Sync + 'static {
     fn presence(&self, device: &Device, presence: Presence);
     /// Every live call.
     fn calls(&self) -> Vec<CallSummary>;
+    /// How a live call stands, for somebody the core lets know; `None` where there is no such
+    /// call.
+    fn ask(
+        &self,
+        uid: &str,
+        reader: &Jid,
+        question: Question,
+    ) -> Pin<Box<dyn Future<Output = Option<Reply>> + Send>>;
 }
 
 impl Chat {
@@ -166,6 +199,26 @@ impl Chat {
     pub fn direct(one: Person, other: Person) -> Self {
         let pair = if one.jid <= other.jid { [one, other] } else { [other, one] };
         Chat::Direct(Box::new(pair))
+    }
+}
+
+impl Rights {
+    /// Everything.
+    pub const ALL: Rights = Rights { mute_all: true, record: true, kick: true };
+
+    /// # Errors
+    /// `no_right`: the core did not give the actor what this event needs.
+    pub fn check(&self, event: &ClientEvent) -> Result<(), Refusal> {
+        let (held, what) = match event {
+            ClientEvent::MuteAll { .. } => (self.mute_all, "mute everybody"),
+            ClientEvent::Record { .. } => (self.record, "record"),
+            ClientEvent::Kick { .. } => (self.kick, "put people out"),
+            _ => (true, ""),
+        };
+        match held {
+            true => Ok(()),
+            false => Err(Refusal::new("no_right", format!("you may not {what} here"))),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //!
 //! - [`call`]: the control state of one call, owned by one task.
 //! - [`routes`]: who hears whom on which slot, owned by one media worker.
+//! - [`ring`]: the last moments of a voice that has no slot yet.
 //! - [`slots`]: one slot's outgoing stream: sequence, timestamp, tenure.
 //! - [`rtp`]: a packet's header, read and written.
 //! - [`opus`]: how long a packet sounds, and whether it can hold a voice.
@@ -22,6 +23,7 @@ pub mod jid;
 pub mod level;
 pub mod limits;
 pub mod opus;
+pub mod ring;
 pub mod routes;
 pub mod rtp;
 pub mod slots;

@@ -34,6 +34,39 @@ pub const CLOSED_GRACE: Duration = Duration::from_secs(5);
 /// the 2^15 beyond which a receiver mistakes the rollover counter (RFC 3711 section 3.3.1).
 pub const LEAP_PACKETS: u64 = 3_000;
 
+/// Between two `server.call.talking` of one call: ten a second are read with ease; what
+/// changes back meanwhile is never told.
+pub const TALKING_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Between two begans of one onliner: with their ceased, five events a second at most.
+pub const BEGAN_INTERVAL: Duration = Duration::from_millis(400);
+
+/// How much of a voice without a slot is kept: two syllables' beginnings, and what deciding takes.
+pub const RING_SPAN: Duration = Duration::from_millis(120);
+
+/// Packets of it, 10 ms each; senders of shorter ones keep less.
+pub const RING_PACKETS: usize = 12;
+
+/// Packets that a slot is sent at once while it catches up with a ring: the newest and one more,
+/// so that nobody's line is flooded.
+pub const RING_BURST: usize = 2;
+
+/// A voice that was quiet for so long gives its slot to one that talks: longer than the stops
+/// within a word, and no longer than [`RING_SPAN`], so that the next one loses nothing.
+pub const YIELDS_AFTER: Duration = Duration::from_millis(120);
+
+/// How much louder a voice must be to take the slot of one that talks on: twice the pressure.
+pub const LOUDER_DBOV: u8 = 6;
+
+/// A voice that talks keeps its slot for so long against louder ones: a word or two.
+pub const SLOT_HELD: Duration = Duration::from_secs(1);
+
+/// How often a call looks whether slots change hands: a frame.
+pub const CONTEST_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A gap in a voice in which a slot's clock may be set back to where it would be without rings.
+pub const SLOT_REST: Duration = Duration::from_millis(200);
+
 /// Devices of one person in one call where several are allowed. One more: the oldest is put out.
 pub const DEVICES_PER_ONLINER: usize = 5;
 

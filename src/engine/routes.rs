@@ -4,14 +4,18 @@
 //! reconnect are one rule and leave no stale edge. The call says who *may* be heard (`Permits`);
 //! which voice stands on which slot is decided here. Voices on the *stage* (the most
 //! slots any listener has, and one person's own more) hold a slot at every listener that has
-//! room; so the cost of a join is the joiner's slots, not everyone's square.
+//! room; so the cost of a join is the joiner's slots, not everyone's square. Where there are more
+//! voices than slots, those that talk get them (`contest`).
+
+mod contest;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::LegId;
 use crate::limits::SLOTS_HARD_MAX;
 use crate::slots::Voice;
+use crate::talking::{Edge, Said, Talking};
+use crate::{LegId, Level, Time};
 
 /// The call's word on who may be heard: whole, replaceable, the higher version wins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +33,12 @@ impl Permits {
         one == other || self.shared.iter().any(|legs| legs.contains(&one) && legs.contains(&other))
     }
 
+    /// All legs of this one's person.
+    fn legs_of(&self, leg: LegId) -> Vec<LegId> {
+        let shared = self.shared.iter().find(|legs| legs.contains(&leg));
+        shared.cloned().unwrap_or_else(|| alloc::vec![leg])
+    }
+
     /// The most legs that one person has.
     fn devices_most(&self) -> usize {
         self.shared.iter().map(Vec::len).max().unwrap_or(1)
@@ -40,6 +50,8 @@ impl Permits {
 pub struct Route {
     pub seat: u32,
     pub slot: u8,
+    /// How often the slot has changed hands: another turn is another tenure.
+    pub turn: u32,
 }
 
 /// A change of who is heard where on one leg, for `server.call.tracks`.
@@ -49,13 +61,32 @@ pub struct Tracks {
     pub slots: Vec<Option<LegId>>,
 }
 
+/// A voice began, as loud as that, or ceased (`None`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    pub leg: LegId,
+    pub level: Option<Level>,
+}
+
 /// One call's members on a worker.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
     members: BTreeMap<LegId, Member>,
     /// Voices that hold slots, in the order they came.
     stage: Vec<LegId>,
+    /// Who talks at this moment.
+    talkers: Vec<LegId>,
+    /// What of them is still to be told.
+    turns: Vec<Turn>,
     permits: Permits,
+    /// The newest time that came in.
+    now: Time,
+    /// Slots may change hands again from then on.
+    next_contest: Time,
+    /// Some listener has fewer slots than there are voices.
+    scarce: bool,
+    /// Legs that hear at all.
+    listeners: usize,
     /// Something was derived since the tracks were last taken.
     untold: bool,
 }
@@ -67,9 +98,26 @@ struct Member {
     audible: bool,
     /// Rises each time the voice may be heard again: a new tenure on every slot.
     epoch: u32,
-    slots: Vec<Option<LegId>>,
+    talking: Talking,
+    /// Since when it stands on the stage.
+    staged_at: Time,
+    slots: Vec<Slot>,
     told: Vec<Option<LegId>>,
     routes: Vec<Route>,
+}
+
+/// One slot of a listener.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    held: Option<LegId>,
+    since: Time,
+    turn: u32,
+}
+
+impl Slot {
+    fn give(&mut self, voice: LegId, now: Time) {
+        *self = Slot { held: Some(voice), since: now, turn: self.turn.wrapping_add(1) };
+    }
 }
 
 impl Routes {
@@ -97,7 +145,9 @@ impl Routes {
             sends,
             audible: false,
             epoch: 0,
-            slots: empty(slots),
+            talking: Talking::default(),
+            staged_at: self.now,
+            slots: alloc::vec![Slot::default(); slots.min(SLOTS_HARD_MAX)],
             told: Vec::new(),
             routes: Vec::new(),
         };
@@ -108,7 +158,7 @@ impl Routes {
     /// A leg has another number of slots, or begins or ceases to send (renegotiation).
     pub fn reshape(&mut self, leg: LegId, slots: usize, sends: bool) {
         if let Some(member) = self.members.get_mut(&leg) {
-            member.slots.resize(slots.min(SLOTS_HARD_MAX), None);
+            member.slots.resize(slots.min(SLOTS_HARD_MAX), Slot::default());
             member.sends = sends;
             self.derive();
         }
@@ -135,6 +185,37 @@ impl Routes {
         }
     }
 
+    /// What a packet of this leg says of its voice. Whoever may not be heard does not talk.
+    /// Slots may change hands, so ask `of` afterwards.
+    pub fn hear(&mut self, leg: LegId, said: Said) {
+        self.now = self.now.max(said.at);
+        let Some(member) = self.members.get_mut(&leg).filter(|member| member.audible) else {
+            return;
+        };
+        match member.talking.hear(said) {
+            Some(Edge::Began) => {
+                self.turns.push(Turn { leg, level: Some(member.talking.loudness(said.at)) });
+                self.talkers.push(leg);
+            }
+            Some(Edge::Ceased) => self.note_ceased(leg),
+            None => {}
+        }
+        if self.scarce && self.now >= self.next_contest && self.is_unheard(leg) {
+            self.contest();
+        }
+    }
+
+    /// Ceases the voices whose packets stopped.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.now = self.now.max(now);
+        for leg in self.talkers.clone() {
+            let member = self.members.get_mut(&leg);
+            if member.is_none_or(|member| member.talking.handle_timeout(now).is_some()) {
+                self.note_ceased(leg);
+            }
+        }
+    }
+
     /// Where this leg's packets go now, and the voice they carry; `None` while it may not be
     /// heard.
     pub fn of(&self, leg: LegId) -> Option<(Voice, &[Route])> {
@@ -143,9 +224,19 @@ impl Routes {
         member.audible.then_some((voice, member.routes.as_slice()))
     }
 
-    /// Who is heard on each slot of a leg; empty for a leg that is not here.
-    pub fn slots(&self, leg: LegId) -> &[Option<LegId>] {
-        self.members.get(&leg).map_or(&[], |member| member.slots.as_slice())
+    /// Whether some voices have no slot at some listener: then each keeps its last moments.
+    pub fn is_scarce(&self) -> bool {
+        self.scarce
+    }
+
+    /// Who is heard on each slot of a leg; nothing for a leg that is not here.
+    pub fn slots(&self, leg: LegId) -> Vec<Option<LegId>> {
+        self.members.get(&leg).map(Member::held).unwrap_or_default()
+    }
+
+    /// The voice of a leg; `None` for a leg that is not here.
+    pub fn talking(&self, leg: LegId) -> Option<&Talking> {
+        self.members.get(&leg).map(|member| &member.talking)
     }
 
     /// Seats of every member, in the order they joined.
@@ -157,29 +248,35 @@ impl Routes {
         self.members.is_empty()
     }
 
+    /// Whether `take_turns` has something.
+    pub fn has_turns(&self) -> bool {
+        !self.turns.is_empty()
+    }
+
+    /// Who began and who ceased since this was last asked, in order.
+    pub fn take_turns(&mut self) -> Vec<Turn> {
+        core::mem::take(&mut self.turns)
+    }
+
     /// The legs whose slots changed since they were last told, each once.
     pub fn take_tracks(&mut self) -> Vec<Tracks> {
         if !core::mem::take(&mut self.untold) {
             return Vec::new();
         }
-        let changed = self.members.iter_mut().filter(|(_, member)| member.told != member.slots);
+        let changed = self.members.iter_mut().filter(|(_, member)| !member.is_told());
         changed
             .map(|(leg, member)| {
-                member.told.clone_from(&member.slots);
-                Tracks { leg: *leg, slots: member.slots.clone() }
+                member.told = member.held();
+                Tracks { leg: *leg, slots: member.told.clone() }
             })
             .collect()
     }
 
     fn derive(&mut self) {
         self.derive_audible();
+        self.derive_scarcity();
         self.derive_stage();
-        for (leg, member) in &mut self.members {
-            assign(*leg, &mut member.slots, &self.stage, &self.permits);
-            member.routes.clear();
-        }
-        self.derive_routes();
-        self.untold = true;
+        self.assign();
     }
 
     fn derive_audible(&mut self) {
@@ -189,212 +286,66 @@ impl Routes {
             if audible && !member.audible {
                 member.epoch = member.epoch.wrapping_add(1);
             }
+            if !audible && member.talking.reset().is_some() {
+                self.turns.push(Turn { leg: *leg, level: None });
+            }
             member.audible = audible;
         }
+        let members = &self.members;
+        let talks = |leg: &LegId| members.get(leg).is_some_and(|it| it.talking.is_talking());
+        self.talkers.retain(talks);
     }
 
-    /// Voices keep their place; a free place goes to who may be heard before who may not, and
-    /// who may not gives way where there is none.
-    fn derive_stage(&mut self) {
-        let members = &self.members;
-        let slots_most = members.values().map(|member| member.slots.len()).max().unwrap_or(0);
-        let most = slots_most + self.permits.devices_most();
-        self.stage.retain(|leg| members.get(leg).is_some_and(|member| member.sends));
-        self.stage.truncate(most);
-        for wanted in [true, false] {
-            for (leg, member) in members {
-                if !member.sends || member.audible != wanted || self.stage.contains(leg) {
-                    continue;
-                }
-                if self.stage.len() < most {
-                    self.stage.push(*leg);
-                } else if !wanted {
-                    break;
-                } else if let Some(silent) = self.stage.iter_mut().find(|on| !heard(members, on)) {
-                    *silent = *leg;
-                } else {
-                    break;
-                }
-            }
-        }
+    fn derive_scarcity(&mut self) {
+        let voices = self.members.values().filter(|member| member.sends).count();
+        let hears = |member: &&Member| !member.slots.is_empty();
+        self.listeners = self.members.values().filter(hears).count();
+        let is_short = |(leg, member): (&LegId, &Member)| {
+            let own = self.permits.legs_of(*leg);
+            let own = own.iter().filter(|leg| self.members.get(leg).is_some_and(|it| it.sends));
+            !member.slots.is_empty() && member.slots.len() < voices - own.count().min(voices)
+        };
+        self.scarce = self.members.iter().any(is_short);
+    }
+
+    fn note_ceased(&mut self, leg: LegId) {
+        self.talkers.retain(|talker| *talker != leg);
+        self.turns.push(Turn { leg, level: None });
     }
 
     fn derive_routes(&mut self) {
-        let stage = core::mem::take(&mut self.stage);
-        for source in &stage {
+        self.untold = true;
+        for member in self.members.values_mut() {
+            member.routes.clear();
+        }
+        for source in &self.stage {
             let mut routes = match self.members.get_mut(source) {
                 Some(member) if member.audible => core::mem::take(&mut member.routes),
                 _ => continue,
             };
             for member in self.members.values() {
-                if let Some(slot) = member.slots.iter().position(|held| *held == Some(*source)) {
-                    routes.push(Route { seat: member.seat, slot: slot as u8 });
+                let held = member.slots.iter().position(|slot| slot.held == Some(*source));
+                if let Some(slot) = held {
+                    let turn = member.slots[slot].turn;
+                    routes.push(Route { seat: member.seat, slot: slot as u8, turn });
                 }
             }
             if let Some(member) = self.members.get_mut(source) {
                 member.routes = routes;
             }
         }
-        self.stage = stage;
     }
 }
 
-fn empty(slots: usize) -> Vec<Option<LegId>> {
-    alloc::vec![None; slots.min(SLOTS_HARD_MAX)]
-}
-
-fn heard(members: &BTreeMap<LegId, Member>, leg: &LegId) -> bool {
-    members.get(leg).is_some_and(|member| member.audible)
-}
-
-/// One listener's slots: a voice on the stage keeps its slot; a new one takes a free slot, or,
-/// if it may be heard, the slot of one that may not.
-fn assign(own: LegId, slots: &mut [Option<LegId>], stage: &[LegId], permits: &Permits) {
-    let is_other = |leg: &LegId| !permits.is_same_person(own, *leg);
-    for slot in slots.iter_mut() {
-        if slot.is_some_and(|leg| !is_other(&leg) || !stage.contains(&leg)) {
-            *slot = None;
-        }
+impl Member {
+    fn held(&self) -> Vec<Option<LegId>> {
+        self.slots.iter().map(|slot| slot.held).collect()
     }
-    let may_be_heard = |leg: &LegId| permits.audible.binary_search(leg).is_ok();
-    for wanted in [true, false] {
-        for voice in stage.iter().filter(|leg| is_other(leg) && may_be_heard(leg) == wanted) {
-            if slots.contains(&Some(*voice)) {
-                continue;
-            }
-            let free = slots.iter().position(Option::is_none);
-            let taken = || slots.iter().position(|held| held.is_some_and(|l| !may_be_heard(&l)));
-            let place = if wanted { free.or_else(taken) } else { free };
-            if let Some(place) = place {
-                slots[place] = Some(*voice);
-            }
-        }
+
+    fn is_told(&self) -> bool {
+        self.slots.iter().map(|slot| slot.held).eq(self.told.iter().copied())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn permits(version: u64, audible: &[u64]) -> Permits {
-        let audible = audible.iter().map(|id| LegId(*id)).collect();
-        Permits { version, audible, shared: Vec::new() }
-    }
-
-    fn call(legs: &[u64], slots: usize) -> Routes {
-        let mut routes = Routes::default();
-        for leg in legs {
-            routes.join(LegId(*leg), *leg as u32, slots, true);
-        }
-        routes.permit(permits(1, legs));
-        routes
-    }
-
-    fn listeners(routes: &Routes, leg: u64) -> Vec<u32> {
-        let routes = routes.of(LegId(leg)).map(|(_, routes)| routes.to_vec());
-        routes.unwrap_or_default().iter().map(|route| route.seat).collect()
-    }
-
-    #[test]
-    fn everyone_hears_everyone_but_himself() {
-        let routes = call(&[1, 2, 3], 2);
-        assert_eq!(listeners(&routes, 1), [2, 3]);
-        assert_eq!(listeners(&routes, 2), [1, 3]);
-        assert_eq!(listeners(&routes, 3), [1, 2]);
-    }
-
-    #[test]
-    fn a_leg_without_a_permit_is_heard_by_nobody() {
-        let mut routes = call(&[1, 2], 1);
-        routes.permit(permits(2, &[2]));
-        assert!(routes.of(LegId(1)).is_none());
-        assert_eq!(listeners(&routes, 2), [1]);
-    }
-
-    #[test]
-    fn an_older_permit_does_not_undo_a_mute() {
-        let mut routes = call(&[1, 2], 1);
-        routes.permit(permits(5, &[2]));
-        routes.permit(permits(4, &[1, 2]));
-        assert!(routes.of(LegId(1)).is_none());
-    }
-
-    #[test]
-    fn a_voice_keeps_its_slot_when_others_come_and_go() {
-        let mut routes = call(&[1, 2, 3], 3);
-        let before = routes.slots(LegId(1)).to_vec();
-        routes.join(LegId(4), 4, 3, true);
-        assert_eq!(routes.slots(LegId(1))[..2], before[..2]);
-        routes.leave(LegId(2));
-        let three = before.iter().position(|held| *held == Some(LegId(3)));
-        let still = routes.slots(LegId(1)).iter().position(|held| *held == Some(LegId(3)));
-        assert_eq!(three, still);
-    }
-
-    #[test]
-    fn a_silent_one_gives_way_where_there_is_no_room() {
-        let mut routes = call(&[1, 2, 3, 4, 5], 1);
-        routes.permit(permits(2, &[5]));
-        assert_eq!(listeners(&routes, 5), [1, 2, 3, 4]);
-    }
-
-    #[test]
-    fn an_unmute_is_a_new_epoch_and_a_mute_of_another_is_not() {
-        let mut routes = call(&[1, 2], 1);
-        let epoch = |routes: &Routes| routes.of(LegId(1)).map(|(voice, _)| voice.epoch);
-        let first = epoch(&routes);
-        routes.permit(permits(2, &[1]));
-        assert_eq!(epoch(&routes), first);
-        routes.permit(permits(3, &[]));
-        routes.permit(permits(4, &[1]));
-        assert_ne!(epoch(&routes), first);
-    }
-
-    #[test]
-    fn the_next_on_a_seat_is_another_voice() {
-        let mut routes = call(&[1, 2], 1);
-        let former = routes.of(LegId(2)).map(|(voice, _)| voice);
-        routes.leave(LegId(2));
-        routes.join(LegId(3), 2, 1, true);
-        routes.permit(permits(2, &[1, 3]));
-        let next = routes.of(LegId(3)).map(|(voice, _)| voice);
-        assert_ne!(former, next);
-    }
-
-    #[test]
-    fn nobody_hears_himself_on_another_device() {
-        let mut routes = call(&[1, 2, 3], 1);
-        let shared = alloc::vec![alloc::vec![LegId(1), LegId(2)]];
-        routes.permit(Permits { shared, ..permits(2, &[1, 2, 3]) });
-        assert_eq!(listeners(&routes, 1), [3]);
-        assert_eq!(listeners(&routes, 3), [1, 2]);
-    }
-
-    #[test]
-    fn a_second_leg_of_one_person_gets_the_others_on_its_slots_at_once() {
-        let mut routes = call(&[1, 2], 1);
-        routes.join_beside(LegId(3), 3, 1, true, &[LegId(1)]);
-        assert_eq!(routes.slots(LegId(3)), [Some(LegId(2))]);
-    }
-
-    #[test]
-    fn tracks_are_told_once_for_each_change() {
-        let mut routes = call(&[1, 2], 1);
-        let told = routes.take_tracks();
-        assert_eq!(told[0], Tracks { leg: LegId(1), slots: alloc::vec![Some(LegId(2))] });
-        assert_eq!(told[1], Tracks { leg: LegId(2), slots: alloc::vec![Some(LegId(1))] });
-        assert_eq!(routes.take_tracks(), []);
-    }
-
-    #[test]
-    fn three_talkers_reach_three_hundred_listeners() {
-        let mut routes = Routes::default();
-        for leg in 0..300 {
-            routes.join(LegId(leg), leg as u32, 3, true);
-        }
-        routes.permit(permits(1, &[0, 100, 299]));
-        for talker in [0, 100, 299] {
-            assert_eq!(listeners(&routes, talker).len(), 299);
-        }
-    }
-}
+mod tests;

@@ -6,17 +6,32 @@
 //! sequence goes on with the highest sent + 1, the timestamp above the highest, the marker is
 //! set, and stragglers of the old tenure are dropped. No number is ever used for two packets
 //! (the caller opens each packet once: SRTP's replay window).
+//!
+//! A tenure may begin with packets out of a ring, which are older than the moment. The timestamps
+//! then run ahead of the clock by their age (the *lead*), are at most a ring ahead, and come back
+//! when the slot next rests.
 
-use crate::limits::{FRAME_SAMPLES, LEAP_PACKETS, RTP_HZ};
+use alloc::collections::VecDeque;
+use core::ops::Range;
+
+use crate::limits::{FRAME_SAMPLES, LEAP_PACKETS, RING_BURST, RING_SPAN, RTP_HZ, SLOT_REST};
+use crate::ring::Kept;
 use crate::rtp::Stamp;
 use crate::{Discard, LegId, Time};
 
-/// Who holds a slot: a source, and how often it began anew (unmute, new SSRC).
+/// A source, and how often it began anew (unmute, new SSRC).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Voice {
     /// The leg, whose number is never used twice: a seat is, and so would be packet numbers.
     pub source: LegId,
     pub epoch: u32,
+}
+
+/// Who holds a slot: a voice, in its so-and-so-many-th turn there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub voice: Voice,
+    pub turn: u32,
 }
 
 /// A packet of a voice as it came in.
@@ -34,17 +49,22 @@ pub struct Arrival {
 pub struct Stream {
     /// Next free index: one above the highest sent.
     next_index: u64,
-    /// Timestamp of the packet with the highest index, and when it went.
+    /// Timestamp of the packet with the highest index, and when that came in.
     timestamp: u32,
-    sent_at: Option<Time>,
+    newest_at: Option<Time>,
+    /// How far the timestamps run ahead, in samples.
+    lead: u32,
     tenure: Option<Tenure>,
+    tenures: u32,
+    /// The ring's packet that is sent next, while the slot catches up.
+    due: Option<u64>,
     packets: u32,
     octets: u32,
 }
 
 #[derive(Clone, Debug)]
 struct Tenure {
-    voice: Voice,
+    holder: Holder,
     /// The first packet's index as it came in; older ones are stragglers.
     first: u64,
     index_offset: u64,
@@ -58,6 +78,8 @@ pub struct Sent {
     pub octets: u32,
     /// RTP timestamp at `now`.
     pub timestamp: u32,
+    /// Tenures begun: a receiver wants a report after each.
+    pub tenures: u32,
 }
 
 impl Stream {
@@ -67,27 +89,67 @@ impl Stream {
         Stream {
             next_index: u64::from(first_sequence & 0x7fff),
             timestamp: first_timestamp,
-            sent_at: None,
+            newest_at: None,
+            lead: 0,
             tenure: None,
+            tenures: 0,
+            due: None,
             packets: 0,
             octets: 0,
         }
     }
 
-    /// The numbers for one packet of `voice`, whose payload has `payload_bytes`.
+    /// Whether the newest packet of this voice is next: it holds the slot and is not behind.
+    pub fn is_live(&self, holder: Holder) -> bool {
+        self.due.is_none() && self.is_held_by(holder)
+    }
+
+    /// What to send of a voice whose last packets are `kept`, now that its packet `newest` came:
+    /// positions in `kept`. A new holder begins as early as the lead allows, and catches up by
+    /// one more packet each time; `may_catch_up` is false where that is more than can be sent.
+    pub fn owed(
+        &mut self,
+        holder: Holder,
+        kept: &VecDeque<Kept>,
+        newest: u64,
+        may_catch_up: bool,
+    ) -> Range<usize> {
+        let position = |index| kept.partition_point(|kept| kept.arrival.index < index);
+        let begin = match (self.is_held_by(holder), self.due) {
+            (true, Some(due)) if newest >= due => position(due),
+            // Reordered, from before what is due; or nothing is due.
+            (true, _) => return position(newest)..(position(newest) + 1).min(kept.len()),
+            (false, _) => {
+                let fits = |kept: &Kept| self.begin_at(kept.arrival.at).1 <= LEAD_MAX;
+                kept.iter().position(fits).unwrap_or(kept.len().saturating_sub(1))
+            }
+        };
+        let burst = if may_catch_up { RING_BURST } else { 1 };
+        let end = (begin + burst).min(kept.len());
+        self.due = kept.get(end).map(|kept| kept.arrival.index);
+        begin..end
+    }
+
+    /// The numbers for one packet, whose payload has `payload_bytes`.
     ///
     /// # Errors
     /// [`Discard::Straggler`] for a packet from before the tenure's first one.
     pub fn stamp(
         &mut self,
-        voice: Voice,
+        holder: Holder,
         packet: Arrival,
         payload_bytes: usize,
     ) -> Result<Stamp, Discard> {
         let marker = match &self.tenure {
-            Some(tenure) if tenure.voice == voice && !self.leaps(tenure, packet) => packet.marker,
+            Some(tenure)
+                if tenure.holder == holder
+                    && !self.leaps(tenure, packet)
+                    && !self.rests(tenure, packet) =>
+            {
+                packet.marker
+            }
             _ => {
-                self.begin(voice, packet);
+                self.begin(holder, packet);
                 true
             }
         };
@@ -100,7 +162,7 @@ impl Stream {
         if index >= self.next_index {
             self.next_index = index + 1;
             self.timestamp = timestamp;
-            self.sent_at = Some(packet.at);
+            self.newest_at = Some(packet.at);
         }
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(payload_bytes as u32);
@@ -109,14 +171,19 @@ impl Stream {
 
     /// Counters and clock for a sender report; `None` while nothing was sent.
     pub fn sent(&self, now: Time) -> Option<Sent> {
-        let elapsed = samples(now, self.sent_at?);
+        let elapsed = samples_between(self.newest_at?, now) as u32;
         let timestamp = self.timestamp.wrapping_add(elapsed);
-        Some(Sent { packets: self.packets, octets: self.octets, timestamp })
+        let (packets, octets, tenures) = (self.packets, self.octets, self.tenures);
+        Some(Sent { packets, octets, timestamp, tenures })
     }
 
-    /// The voice that holds the slot, if any.
-    pub fn voice(&self) -> Option<Voice> {
-        self.tenure.as_ref().map(|tenure| tenure.voice)
+    /// Packets sent since the start.
+    pub fn packets(&self) -> u32 {
+        self.packets
+    }
+
+    fn is_held_by(&self, holder: Holder) -> bool {
+        self.tenure.as_ref().is_some_and(|tenure| tenure.holder == holder)
     }
 
     /// Whether the packet lies so far ahead that the receiver could not follow its number.
@@ -125,100 +192,42 @@ impl Stream {
         packet.index >= tenure.first && index >= self.next_index + LEAP_PACKETS
     }
 
-    fn begin(&mut self, voice: Voice, packet: Arrival) {
-        let timestamp = match self.sent_at {
-            Some(sent_at) => {
-                self.timestamp.wrapping_add(samples(packet.at, sent_at).max(FRAME_SAMPLES))
-            }
-            None => self.timestamp,
-        };
+    /// Whether the packet ends a silence in which the lead can be taken back.
+    fn rests(&self, tenure: &Tenure, packet: Arrival) -> bool {
+        let index = packet.index.wrapping_add(tenure.index_offset);
+        let quiet = self.newest_at.is_some_and(|newest| packet.at.since(newest) >= SLOT_REST);
+        self.lead > 0 && quiet && packet.index >= tenure.first && index >= self.next_index
+    }
+
+    fn begin(&mut self, holder: Holder, packet: Arrival) {
+        let (timestamp, lead) = self.begin_at(packet.at);
+        self.lead = lead;
+        self.tenures = self.tenures.wrapping_add(1);
         self.tenure = Some(Tenure {
-            voice,
+            holder,
             first: packet.index,
             index_offset: self.next_index.wrapping_sub(packet.index),
             timestamp_offset: timestamp.wrapping_sub(packet.timestamp),
         });
     }
+
+    /// Timestamp and lead of a tenure that begins with a packet that came in at `at`.
+    fn begin_at(&self, at: Time) -> (u32, u32) {
+        let Some(newest) = self.newest_at else { return (self.timestamp, 0) };
+        let without_lead = samples_between(newest, at) - i64::from(self.lead);
+        let step = without_lead.max(i64::from(FRAME_SAMPLES));
+        (self.timestamp.wrapping_add(step as u32), (step - without_lead) as u32)
+    }
 }
 
-/// Time passed, on the RTP clock.
-fn samples(now: Time, since: Time) -> u32 {
-    let micros = now.as_micros().saturating_sub(since.as_micros());
-    (micros.wrapping_mul(RTP_HZ) / 1_000_000) as u32
+/// Time from one moment to another on the RTP clock; negative where it runs backwards.
+fn samples_between(from: Time, to: Time) -> i64 {
+    let micros = to.as_micros() as i64 - from.as_micros() as i64;
+    micros.saturating_mul(RTP_HZ as i64) / 1_000_000
 }
+
+/// A ring on the RTP clock.
+const LEAD_MAX: u32 = (RING_SPAN.as_millis() as u64 * RTP_HZ / 1_000) as u32;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ANNA: Voice = Voice { source: LegId(1), epoch: 0 };
-    const BORIS: Voice = Voice { source: LegId(2), epoch: 0 };
-
-    fn packet(millis: u64, index: u64, timestamp: u32) -> Arrival {
-        Arrival { at: Time::from_micros(millis * 1000), index, timestamp, marker: false }
-    }
-
-    fn sent(stream: &mut Stream, voice: Voice, arrival: Arrival) -> Option<(u64, u32, bool)> {
-        let stamp = stream.stamp(voice, arrival, 100).ok()?;
-        Some((stamp.index, stamp.timestamp, stamp.marker))
-    }
-
-    #[test]
-    fn loss_and_reorder_of_the_sender_stay_visible() {
-        let mut stream = Stream::new(100, 5_000);
-        assert_eq!(sent(&mut stream, ANNA, packet(0, 7, 960)), Some((100, 5_000, true)));
-        assert_eq!(sent(&mut stream, ANNA, packet(60, 10, 3_840)), Some((103, 7_880, false)));
-        assert_eq!(sent(&mut stream, ANNA, packet(61, 9, 2_880)), Some((102, 6_920, false)));
-    }
-
-    #[test]
-    fn a_switch_goes_on_above_everything_sent() {
-        let mut stream = Stream::new(100, 5_000);
-        sent(&mut stream, ANNA, packet(0, 7, 960));
-        sent(&mut stream, ANNA, packet(20, 8, 1_920));
-        let boris = sent(&mut stream, BORIS, packet(120, 40_000, 77));
-        assert_eq!(boris, Some((102, 5_960 + 4_800, true)));
-        assert_eq!(sent(&mut stream, BORIS, packet(121, 39_999, 0)), None);
-        let next = sent(&mut stream, BORIS, packet(140, 40_001, 1_037));
-        assert_eq!(next, Some((103, 11_720, false)));
-    }
-
-    #[test]
-    fn a_leap_that_no_receiver_could_follow_is_a_new_tenure() {
-        let mut stream = Stream::new(100, 0);
-        sent(&mut stream, ANNA, packet(0, 7, 0));
-        let below = sent(&mut stream, ANNA, packet(20, 7 + LEAP_PACKETS, 960));
-        assert_eq!(below, Some((100 + LEAP_PACKETS, 960, false)));
-        let far = 8 + 2 * LEAP_PACKETS;
-        let leapt = sent(&mut stream, ANNA, packet(40, far, 5_000));
-        assert_eq!(leapt, Some((101 + LEAP_PACKETS, 1_920, true)));
-        assert_eq!(sent(&mut stream, ANNA, packet(41, far - 1, 4_040)), None);
-    }
-
-    #[test]
-    fn an_unmute_is_a_new_tenure() {
-        let mut stream = Stream::new(0, 0);
-        sent(&mut stream, ANNA, packet(0, 10, 0));
-        let again = Voice { epoch: 1, ..ANNA };
-        assert_eq!(sent(&mut stream, again, packet(1, 500, 9)), Some((1, FRAME_SAMPLES, true)));
-        assert_eq!(sent(&mut stream, again, packet(2, 499, 0)), None);
-    }
-
-    #[test]
-    fn the_rollover_counter_rises_at_the_wrap() {
-        let mut stream = Stream::new(0x7fff, 0);
-        for step in 0..0x9000_u64 {
-            let stamp = stream.stamp(ANNA, packet(step * 20, step, 0), 1).unwrap();
-            assert_eq!(stamp.index, 0x7fff + step);
-        }
-    }
-
-    #[test]
-    fn a_sender_report_runs_on_with_the_clock() {
-        let mut stream = Stream::new(0, 1_000);
-        assert_eq!(stream.sent(Time::ZERO), None);
-        sent(&mut stream, ANNA, packet(0, 1, 0));
-        let report = stream.sent(Time::from_micros(20_000)).unwrap();
-        assert_eq!(report, Sent { packets: 1, octets: 100, timestamp: 1_960 });
-    }
-}
+mod tests;

@@ -46,7 +46,8 @@ pub type HandshakeKey = u64;
 /// What the thread tells the worker.
 pub enum Outcome {
     /// The peer is who its description says, and these are the keys.
-    Keys { key: HandshakeKey, profile: Profile, keys: Box<Keys> },
+    /// `fingerprint` is that of the certificate it showed: `sha-256 AA:BB:..`.
+    Keys { key: HandshakeKey, profile: Profile, keys: Box<Keys>, fingerprint: String },
     /// No keys will come.
     Failed { key: HandshakeKey, reason: Failure },
     /// The peer closed the connection (close_notify).
@@ -164,6 +165,8 @@ struct Peer {
     dtls: Dtls,
     stage: Stage,
     fingerprints: Vec<Fingerprint>,
+    /// Of the certificate that matched, as a description would say it.
+    certificate: String,
     path: Option<Path>,
     due: Option<Instant>,
 }
@@ -251,7 +254,10 @@ impl<T: Fn(Outcome)> Thread<T> {
         }
         match said {
             Said::Nothing => {}
-            Said::Keys(profile, keys) => (self.tell)(Outcome::Keys { key, profile, keys }),
+            Said::Keys(profile, keys) => {
+                let fingerprint = peer.certificate.clone();
+                (self.tell)(Outcome::Keys { key, profile, keys, fingerprint });
+            }
             Said::Closed => {
                 (self.tell)(Outcome::Closed { key });
                 self.peers.remove(&key);
@@ -293,7 +299,8 @@ impl<T: Fn(Outcome)> Thread<T> {
 impl Peer {
     fn new(dtls: Dtls, fingerprints: Vec<Fingerprint>) -> Peer {
         let stage = Stage::Handshaking { attempts: 1 };
-        Peer { dtls, stage, fingerprints, path: None, due: None }
+        let certificate = String::new();
+        Peer { dtls, stage, fingerprints, certificate, path: None, due: None }
     }
 
     fn feed(&mut self, now: Instant, datagram: &[u8]) -> Result<(), dimpl::Error> {
@@ -324,6 +331,7 @@ impl Peer {
                     if !self.fingerprints.iter().any(|known| known.is_of(der)) {
                         return Said::Failed(Failure::WrongFingerprint);
                     }
+                    self.certificate = Fingerprint::sha256_of(der).to_string();
                     if let Stage::Handshaking { attempts } = self.stage {
                         self.stage = Stage::Verified { attempts };
                     }

@@ -3,16 +3,20 @@
 
 use std::time::Instant;
 
+use engine::opus::Packet;
 use engine::rtp::{Reception, View};
-use engine::{Discard, Time};
+use engine::slots::Arrival;
+use engine::talking::Said;
+use engine::{Discard, LegId, Level, Time};
 
-use super::fanout::{Heard, Leaving, forward};
+use super::CallNo;
+use super::fanout::{Heard, Leaving, Way, forward};
 use super::ice::{self, Changes, Check, IceDiscard};
 use super::leg::{Leg, SenderReportSeen, Told};
 use super::socket::Path;
 use super::srtp::OpenError;
 use super::worker::Worker;
-use crate::limits::ADDRESS_HELD;
+use crate::limits::{ADDRESS_HELD, RING_EXTRA_PACKETS};
 
 impl Worker {
     pub fn handle_datagram(&mut self, moment: Instant, now: Time, datagram: &mut [u8], path: Path) {
@@ -146,15 +150,50 @@ impl Worker {
         if silent {
             self.tell_link(seat, Told::Alive);
         }
-        let routes = self.calls.get_mut(&call).ok_or(Discard::Gone)?;
-        if renewed {
+        if renewed && let Some(routes) = self.calls.get_mut(&call) {
             routes.renew(id);
         }
-        let (voice, routes) = routes.of(id).ok_or(Discard::Muted)?;
         let payload = plain.get(view.payload.clone()).ok_or(Discard::Malformed)?;
-        let heard = Heard { at: now, index: opened.index, view: &view, payload };
+        let (timestamp, marker) = (view.timestamp, view.marker);
+        let arrival = Arrival { at: now, index: opened.index, timestamp, marker };
+        self.handle_voice((call, id, seat), Heard { arrival, level: view.level, payload })
+    }
+
+    /// One packet of a voice: who talks, who holds which slot, and out to those.
+    fn handle_voice(
+        &mut self,
+        (call, id, seat): (CallNo, LegId, u32),
+        heard: Heard<'_>,
+    ) -> Result<(), Discard> {
+        let routes = self.calls.get_mut(&call).ok_or(Discard::Gone)?;
+        let ring = self.seats.at_mut(seat).and_then(|leg| leg.source.ring.take());
+        if routes.of(id).is_none() {
+            // Its ring is gone with the permit.
+            return Err(Discard::Muted);
+        }
+        match heard.level {
+            Some(level) => routes.hear(id, said(heard.arrival.at, level, heard.payload)),
+            None if self.meter.packet(id, heard.arrival.at, heard.payload) => {}
+            None => self.stats.unmetered(),
+        }
+        let (voice, routed) = routes.of(id).ok_or(Discard::Muted)?;
+        let mut ring = ring.filter(|_| routes.is_scarce());
+        if routes.is_scarce() {
+            let ring = ring.get_or_insert_default();
+            ring.keep(voice, heard.arrival, heard.level, heard.payload);
+        }
+        self.extra.renew(heard.arrival.at);
+        let (ring_now, extra) = (ring.as_deref(), &mut self.extra.packets);
+        let way = Way { voice, routes: routed, ring: ring_now, extra };
         let mut out = Leaving { outbox: &mut self.outbox, socket: &self.socket };
-        forward(&heard, voice, routes, &mut self.seats, &mut out, &self.stats);
+        forward(heard, way, &mut self.seats, &mut out, &self.stats);
+        let has_turns = routes.has_turns();
+        if let Some(leg) = self.seats.at_mut(seat) {
+            leg.source.ring = ring;
+        }
+        if has_turns {
+            self.tell_turns(call);
+        }
         Ok(())
     }
 
@@ -186,8 +225,10 @@ impl Worker {
 }
 
 impl Leg {
-    /// Counts the packet; true where the voice has another SSRC than before.
+    /// Counts a voice packet; true where the voice has another SSRC than before.
     fn note_reception(&mut self, now: Time, index: u64, view: &View) -> bool {
+        self.source.packets += 1;
+        self.source.heard_at = now;
         match &mut self.source.voice {
             Some((ssrc, reception)) if *ssrc == view.ssrc => {
                 reception.note(now, index, view.timestamp);
@@ -223,6 +264,30 @@ impl Leg {
             if let Some(slot) = self.slots.iter_mut().find(|slot| slot.ssrc == report.ssrc) {
                 slot.lost_there = report.fraction_lost;
             }
+        }
+    }
+}
+
+/// What a packet says of its voice: its level is a claim, its payload is not.
+pub(super) fn said(at: Time, level: Level, payload: &[u8]) -> Said {
+    let packet = Packet::parse(payload);
+    // What is no Opus sounds like nothing.
+    let (samples, is_silence) = packet.map_or((0, true), |it| (it.samples(), it.is_silence()));
+    Said { at, level, samples, is_silence }
+}
+
+/// Packets out of rings that may still be sent within this frame's time.
+#[derive(Default)]
+pub(super) struct Extra {
+    frame: u64,
+    packets: u32,
+}
+
+impl Extra {
+    fn renew(&mut self, now: Time) {
+        let frame = now.as_micros() / 20_000;
+        if frame != self.frame {
+            *self = Extra { frame, packets: RING_EXTRA_PACKETS };
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use engine::ring::Ring;
 use engine::rtp::{Reception, Template, TemplateSpec};
 use engine::slots::Stream;
 use engine::{LegId, Time};
@@ -80,6 +81,11 @@ pub(super) struct SrtpKeys {
 pub(super) struct Source {
     pub spec: Option<VoiceSpec>,
     pub voice: Option<(u32, Reception)>,
+    /// Voice packets that came, and when the last one did.
+    pub packets: u64,
+    pub heard_at: Time,
+    /// Its last moments, where some listener has no slot for it.
+    pub ring: Option<Box<Ring>>,
     pub last_report: Option<SenderReportSeen>,
     pub allowance: Allowance,
     /// Apart, for anybody who can forge the address can spend it.
@@ -102,6 +108,8 @@ pub(super) struct OutSlot {
     pub lost_there: u8,
     /// Packets at the last sender report: no report for a slot that is quiet.
     pub reported: u32,
+    /// Tenures at that report: a voice that is new there is reported at once.
+    pub reported_tenures: u32,
 }
 
 /// Signs of life.
@@ -152,6 +160,21 @@ impl Allowance {
     }
 }
 
+impl Source {
+    pub fn new(spec: Option<VoiceSpec>) -> Source {
+        Source {
+            spec,
+            voice: None,
+            packets: 0,
+            heard_at: Time::ZERO,
+            ring: None,
+            last_report: None,
+            allowance: Allowance::default(),
+            handshake_allowance: Allowance::default(),
+        }
+    }
+}
+
 impl Leg {
     /// Takes over the sections of a renegotiation: a slot that was there, or was once, keeps its
     /// stream.
@@ -184,6 +207,7 @@ impl OutSlot {
             stream: Stream::new(first_sequence, first_timestamp),
             lost_there: 0,
             reported: 0,
+            reported_tenures: 0,
         }
     }
 }
@@ -199,7 +223,7 @@ fn template(spec: &SlotSpec) -> Template {
 
 #[cfg(test)]
 mod tests {
-    use engine::slots::{Arrival, Voice};
+    use engine::slots::{Arrival, Holder, Voice};
 
     use super::*;
     use crate::media::rehearsal;
@@ -217,10 +241,10 @@ mod tests {
         let mut index = 0;
         let mut send = |leg: &mut Leg, slot: usize| {
             index += 1;
-            let voice = Voice { source: LegId(9), epoch: 1 };
+            let holder = Holder { voice: Voice { source: LegId(9), epoch: 1 }, turn: 1 };
             let arrival =
                 Arrival { at: Time::ZERO, index, timestamp: index as u32 * 960, marker: false };
-            leg.slots[slot].stream.stamp(voice, arrival, 1).unwrap().index
+            leg.slots[slot].stream.stamp(holder, arrival, 1).unwrap().index
         };
         leg.reshape(&[spec(1), spec(2), spec(3)]);
         let before = send(&mut leg, 2);

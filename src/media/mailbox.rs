@@ -6,12 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use engine::LegId;
 use engine::routes::Permits;
+use engine::talking::Said;
 use mio::Waker;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::dtls::Outcome;
 use super::leg::{LegSpec, SlotSpec, VoiceSpec};
-use super::{CallNo, ice};
+use super::{CallNo, LegReading, ice};
 use crate::limits::WORKER_ORDERS;
 
 /// One order of a call to its worker.
@@ -36,6 +37,13 @@ pub enum Order {
     Close {
         leg: LegId,
     },
+    /// How each leg of a call is doing.
+    Inspect {
+        call: CallNo,
+        readings: oneshot::Sender<Vec<LegReading>>,
+    },
+    /// Panic, to see what becomes of the calls.
+    Break,
 }
 
 /// The queue is full or its worker is gone: the machine is overloaded, or worse.
@@ -50,19 +58,32 @@ pub struct Mail {
     /// The last word of each call: replaced, never queued, so that no mute is ever lost.
     pub permits: HashMap<CallNo, Permits>,
     pub outcomes: Vec<Outcome>,
+    /// What the meter heard.
+    pub levels: Vec<(LegId, Said)>,
     pub stop: bool,
     /// The thread has ended: nobody will read this any more.
     pub gone: bool,
 }
 
+impl Mail {
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.orders.is_empty()
+            && self.permits.is_empty()
+            && self.outcomes.is_empty()
+            && self.levels.is_empty()
+    }
+}
+
 pub struct Mailbox {
     mail: Mutex<Mail>,
     waker: Waker,
+    gone: watch::Sender<bool>,
 }
 
 impl Mailbox {
     pub fn new(waker: Waker) -> Mailbox {
-        Mailbox { mail: Mutex::default(), waker }
+        Mailbox { mail: Mutex::default(), waker, gone: watch::Sender::default() }
     }
 
     /// # Errors
@@ -90,6 +111,12 @@ impl Mailbox {
         self.wake();
     }
 
+    /// Bounded by the meter's own queue.
+    pub fn level(&self, leg: LegId, said: Said) {
+        self.lock().levels.push((leg, said));
+        self.wake();
+    }
+
     pub fn stop(&self) {
         self.lock().stop = true;
         self.wake();
@@ -100,6 +127,17 @@ impl Mailbox {
         let mut mail = self.lock();
         mail.gone = true;
         mail.orders.clear();
+    }
+
+    /// Whoever waits for it learns that the thread has ended.
+    pub fn tell_gone(&self) {
+        self.gone.send_replace(true);
+    }
+
+    /// Resolves once that was told.
+    pub async fn gone(&self) {
+        // The sender lives as long as the mailbox.
+        let _ = self.gone.subscribe().wait_for(|gone| *gone).await;
     }
 
     pub fn is_abandoned(&self) -> bool {

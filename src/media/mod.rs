@@ -13,6 +13,9 @@ pub mod ice;
 mod ingress;
 mod leg;
 mod mailbox;
+mod meter;
+mod pool;
+mod reading;
 pub mod rehearsal;
 mod reports;
 pub mod sdp;
@@ -27,19 +30,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::LegId;
 use engine::call::Seen;
 use engine::routes::Permits;
+use engine::{LegId, Level};
 use tokio::sync::oneshot;
 
 pub use leg::{LegSpec, NoticeSink, SlotSpec, VoiceSpec};
 pub use mailbox::{Full, Order};
+pub use pool::Pool;
+pub use reading::{LegReading, SlotReading};
 pub use worker::StartFault;
 
 use crate::clock::Clock;
-use dtls::Identity;
 use mailbox::Mailbox;
-use stats::{Reading, Stats};
+use stats::Stats;
 
 /// Names a call on its worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,6 +60,16 @@ pub enum Notice {
     Tracks {
         leg: LegId,
         slots: Vec<Option<LegId>>,
+    },
+    /// The leg's voice began, as loud as that, or ceased (`None`).
+    Talking {
+        leg: LegId,
+        level: Option<Level>,
+    },
+    /// The handshake is done, and this is the certificate that the peer showed: `sha-256 AA:..`.
+    Certified {
+        leg: LegId,
+        fingerprint: String,
     },
 }
 
@@ -74,67 +88,12 @@ pub struct PoolSpec {
     pub clock: Clock,
 }
 
-/// All workers of the node.
-pub struct Pool {
-    workers: Vec<WorkerHandle>,
-    fingerprint: String,
-}
-
 /// One worker, as calls see it.
 #[derive(Clone)]
 pub struct WorkerHandle {
     mailbox: Arc<Mailbox>,
     stats: Arc<Stats>,
     candidates: Arc<[SocketAddr]>,
-}
-
-impl Pool {
-    /// Binds the sockets and starts the threads.
-    ///
-    /// # Errors
-    /// A port is taken, or the machine gives no thread or randomness.
-    pub fn start(spec: &PoolSpec) -> Result<Pool, StartFault> {
-        let identity = Identity::generate()?;
-        let fingerprint = identity.fingerprint();
-        let workers: Result<Vec<WorkerHandle>, StartFault> = (0..spec.workers.max(1))
-            .map(|number| worker::start(number, spec, identity.clone()))
-            .collect();
-        Ok(Pool { workers: workers?, fingerprint })
-    }
-
-    /// The worker with the fewest legs: where a new call lives.
-    pub fn place(&self) -> WorkerHandle {
-        let load = |worker: &&WorkerHandle| (worker.mailbox.is_abandoned(), worker.stats.load());
-        let least = self.workers.iter().min_by_key(load);
-        least.expect("a pool has a worker").clone()
-    }
-
-    /// Whether every worker's thread still runs.
-    pub fn is_whole(&self) -> bool {
-        self.workers.iter().all(|worker| !worker.mailbox.is_abandoned())
-    }
-
-    /// Our certificate, as a description says it.
-    pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
-    }
-
-    pub fn readings(&self) -> Vec<Reading> {
-        self.workers.iter().map(|worker| worker.stats.read()).collect()
-    }
-
-    /// The ports the workers listen on, in order.
-    pub fn ports(&self) -> Vec<u16> {
-        self.workers.iter().filter_map(|w| w.candidates.first()).map(SocketAddr::port).collect()
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        for worker in &self.workers {
-            worker.mailbox.stop();
-        }
-    }
 }
 
 impl WorkerHandle {
@@ -156,6 +115,20 @@ impl WorkerHandle {
 
     pub fn permit(&self, call: CallNo, permits: Permits) {
         self.mailbox.permit(call, permits);
+    }
+
+    /// How each leg of the call is doing; nothing where the worker is gone.
+    pub async fn inspect(&self, call: CallNo) -> Vec<LegReading> {
+        let (readings, answer) = oneshot::channel();
+        if self.mailbox.order(Order::Inspect { call, readings }).is_err() {
+            return Vec::new();
+        }
+        answer.await.unwrap_or_default()
+    }
+
+    /// Resolves once the worker's thread has ended: its legs are lost.
+    pub async fn gone(&self) {
+        self.mailbox.gone().await;
     }
 
     /// The addresses clients may send to.

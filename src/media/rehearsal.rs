@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use engine::routes::{Permits, Routes};
 use engine::rtp::View;
+use engine::slots::Arrival;
 use engine::{LegId, Time};
 
 use super::batch::Outbox;
 use super::dtls::HandshakeKey;
-use super::fanout::{Departure, Heard, Leaving, forward};
+use super::fanout::{Departure, Heard, Leaving, Way, forward};
 use super::ice::{Credentials, IceLite};
 use super::leg::{Leg, Life, OutSlot, SlotSpec, Source, SrtpKeys, Told, VoiceSpec};
 use super::seats::Seats;
@@ -117,9 +118,12 @@ fn talk(
     stats: &Stats,
 ) {
     let at = Time::ZERO + Duration::from_millis(20 * index);
-    let heard = Heard { at, index: *index, view, payload: &packet[view.payload.clone()] };
+    let (timestamp, marker) = (view.timestamp, view.marker);
+    let arrival = Arrival { at, index: *index, timestamp, marker };
+    let heard = Heard { arrival, level: view.level, payload: &packet[view.payload.clone()] };
     let (voice, routes) = routes.of(LegId(0)).expect("the talker is permitted");
-    forward(&heard, voice, routes, seats, out, stats);
+    let way = Way { voice, routes, ring: None, extra: &mut 0 };
+    forward(heard, way, seats, out, stats);
 }
 
 /// A leg with keys that sends nowhere.
@@ -152,13 +156,7 @@ fn member(id: LegId, profile: Profile, to: Destination) -> Leg {
             opener: Opener::new(profile, &keys.inbound).expect("keys of this profile"),
             sealer: Sealer::new(profile, &keys.outbound).expect("keys of this profile"),
         }),
-        source: Source {
-            spec: Some(VoiceSpec { payload_type: 111, level_id: Some(1) }),
-            voice: None,
-            last_report: None,
-            allowance: Default::default(),
-            handshake_allowance: Default::default(),
-        },
+        source: Source::new(Some(VoiceSpec { payload_type: 111, level_id: Some(1) })),
         slots: vec![OutSlot::new(&slot, 0, 0)],
         retired: Vec::new(),
         rtcp_index: 0,

@@ -50,11 +50,11 @@ impl Worker {
         let mut chunks = Vec::new();
         for slot in &mut leg.slots {
             let Some(sent) = slot.stream.sent(now) else { continue };
-            let first = slot.reported == 0;
+            let first = slot.reported == 0 || slot.reported_tenures != sent.tenures;
             if sent.packets == slot.reported || !(due || first) {
                 continue;
             }
-            slot.reported = sent.packets;
+            (slot.reported, slot.reported_tenures) = (sent.packets, sent.tenures);
             packets.push(Box::new(SenderReport {
                 ssrc: slot.ssrc,
                 ntp_time: ntp,

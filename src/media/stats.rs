@@ -14,6 +14,7 @@ pub struct Stats {
     forwarded: AtomicU64,
     discarded: [AtomicU64; Discard::COUNT],
     unsent: AtomicU64,
+    unmetered: AtomicU64,
     legs: AtomicU64,
     links: [AtomicU64; 3],
     connected: AtomicU64,
@@ -27,6 +28,8 @@ pub struct Reading {
     pub received: u64,
     pub forwarded: u64,
     pub unsent: u64,
+    /// Packets of a voice without levels that the meter had no time for.
+    pub unmetered: u64,
     /// Legs by the state of their link, as of the last second.
     pub links: Vec<(&'static str, u64)>,
     pub discarded: Vec<(&'static str, u64)>,
@@ -59,6 +62,10 @@ impl Stats {
 
     pub fn discard(&self, reason: Discard) {
         add(&self.discarded[reason.index()], 1);
+    }
+
+    pub fn unmetered(&self) {
+        add(&self.unmetered, 1);
     }
 
     pub fn unsent(&self, datagrams: u64) {
@@ -112,6 +119,7 @@ impl Stats {
             received: get(&self.received),
             forwarded: get(&self.forwarded),
             unsent: get(&self.unsent),
+            unmetered: get(&self.unmetered),
             links: LINKS.into_iter().zip(&self.links).map(load).collect(),
             discarded: discarded.map(load).collect(),
             handshakes_failed: failed.map(load).collect(),

@@ -3,11 +3,11 @@
 
 use engine::LegId;
 use engine::call::Seen;
-use engine::routes::Routes;
+use engine::routes::{Routes, Turn};
 
 use super::leg::Told;
 use super::worker::Worker;
-use super::{Notice, NoticeSink};
+use super::{CallNo, Notice, NoticeSink};
 
 impl Worker {
     /// Tells a change of a leg's link once.
@@ -37,7 +37,31 @@ impl Worker {
         }
     }
 
-    /// Tells, or keeps the notice in place of an older one of its kind: two a leg at most.
+    /// Who began and who ceased to talk in one call.
+    pub fn tell_turns(&mut self, call: CallNo) {
+        let turns = self.calls.get_mut(&call).map(Routes::take_turns).unwrap_or_default();
+        for Turn { leg: id, level } in turns {
+            let Some((_, leg)) = self.leg_mut(id) else { continue };
+            let sink = leg.notices.clone();
+            self.tell(sink, Notice::Talking { leg: id, level });
+        }
+    }
+
+    pub fn tell_all_turns(&mut self) {
+        let has_turns = |(call, routes): (&CallNo, &Routes)| routes.has_turns().then_some(*call);
+        let calls: Vec<CallNo> = self.calls.iter().filter_map(has_turns).collect();
+        for call in calls {
+            self.tell_turns(call);
+        }
+    }
+
+    pub fn tell_certificate(&mut self, seat: u32, fingerprint: String) {
+        let Some(leg) = self.seats.at(seat) else { return };
+        let (sink, leg) = (leg.notices.clone(), leg.id);
+        self.tell(sink, Notice::Certified { leg, fingerprint });
+    }
+
+    /// Tells, or keeps the notice in place of an older one of its kind: four a leg at most.
     fn tell(&mut self, sink: NoticeSink, notice: Notice) {
         let kept = self.untold.iter_mut().find(|(_, kept)| kept.is_superseded_by(&notice));
         match kept {
@@ -60,16 +84,15 @@ impl Worker {
 impl Notice {
     pub(super) fn leg(&self) -> LegId {
         match self {
-            Notice::Link { leg, .. } | Notice::Tracks { leg, .. } => *leg,
+            Notice::Link { leg, .. }
+            | Notice::Tracks { leg, .. }
+            | Notice::Talking { leg, .. }
+            | Notice::Certified { leg, .. } => *leg,
         }
     }
 
     fn is_superseded_by(&self, newer: &Notice) -> bool {
-        match (self, newer) {
-            (Notice::Link { leg, .. }, Notice::Link { leg: newer, .. })
-            | (Notice::Tracks { leg, .. }, Notice::Tracks { leg: newer, .. }) => leg == newer,
-            (Notice::Link { .. }, Notice::Tracks { .. })
-            | (Notice::Tracks { .. }, Notice::Link { .. }) => false,
-        }
+        let is_same_kind = std::mem::discriminant(self) == std::mem::discriminant(newer);
+        is_same_kind && self.leg() == newer.leg()
     }
 }

@@ -18,8 +18,10 @@ use super::addresses::Addresses;
 use super::batch::{Inbox, Outbox};
 use super::dtls::{Handshakes, Identity, NoIdentity, Outcome};
 use super::ice::IceLite;
+use super::ingress::Extra;
 use super::leg::{Leg, LegSpec, Life, OutSlot, SlotSpec, Source, SrtpKeys, Told, VoiceSpec};
 use super::mailbox::{Mail, Mailbox, Order};
+use super::meter::Meter;
 use super::seats::Seats;
 use super::socket::UdpSocket;
 use super::srtp::{Opener, Sealer};
@@ -45,13 +47,28 @@ pub enum StartFault {
     Identity(#[from] NoIdentity),
 }
 
-/// Says that the thread ended, however it did.
-struct Departed(Arc<Mailbox>);
+/// What outlives a worker's thread: the socket that clients know, our certificate, the counters.
+pub(super) struct Berth {
+    pub number: usize,
+    identity: Identity,
+    socket: Arc<UdpSocket>,
+    stats: Arc<Stats>,
+    candidates: Arc<[SocketAddr]>,
+    silent_after: Duration,
+    clock: Clock,
+}
 
-impl Drop for Departed {
-    fn drop(&mut self) {
-        self.0.abandon();
-    }
+/// A worker about to run.
+pub(super) struct Boarded {
+    worker: Worker,
+    poll: Poll,
+}
+
+/// How a worker's thread ended, where it did not panic.
+pub(super) enum Ended {
+    Stopped,
+    /// It cannot wait for datagrams any more.
+    Deaf,
 }
 
 pub(super) struct Worker {
@@ -64,6 +81,9 @@ pub(super) struct Worker {
     pub handshakes: Handshakes,
     pub stats: Arc<Stats>,
     pub silent_after: Duration,
+    /// Hears the level of voices whose clients do not tell it.
+    pub meter: Meter,
+    pub extra: Extra,
     /// Packets that overtook their keys, at most [`EARLY_PACKETS`] a leg.
     pub early: HashMap<LegId, Vec<Box<[u8]>>>,
     /// The answer to a check, before it is copied out.
@@ -73,30 +93,41 @@ pub(super) struct Worker {
     /// Handshakes to close whose order did not fit the queue.
     unclosed: Vec<LegId>,
     mailbox: Arc<Mailbox>,
-    clock: Clock,
+    pub clock: Clock,
     sweep: u32,
 }
 
-/// Starts worker `number`.
-pub(super) fn start(
-    number: usize,
-    spec: &PoolSpec,
-    identity: Identity,
-) -> Result<WorkerHandle, StartFault> {
-    let asked = if spec.port == 0 { 0 } else { spec.port.saturating_add(number as u16) };
-    let bind = UdpSocket::bind(spec.bind, asked);
-    let socket = Arc::new(bind.map_err(|cause| StartFault::Bind { port: asked, cause })?);
-    let port = socket.port()?;
+impl Berth {
+    /// Binds the socket of worker `number`.
+    pub fn new(number: usize, spec: &PoolSpec, identity: Identity) -> Result<Berth, StartFault> {
+        let port = if spec.port == 0 { 0 } else { spec.port.saturating_add(number as u16) };
+        let bind = UdpSocket::bind(spec.bind, port);
+        let socket = Arc::new(bind.map_err(|cause| StartFault::Bind { port, cause })?);
+        let port = socket.port()?;
+        let candidates = spec.advertised.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+        let (stats, clock) = (Arc::default(), spec.clock);
+        let silent_after = spec.silent_after;
+        Ok(Berth { number, identity, socket, stats, candidates, silent_after, clock })
+    }
+}
+
+/// A new worker in a berth, without legs, and how calls reach it.
+pub(super) fn board(berth: &Berth) -> Result<(WorkerHandle, Boarded), StartFault> {
     let poll = Poll::new()?;
-    let fd = socket.as_raw_fd();
+    let fd = berth.socket.as_raw_fd();
     poll.registry().register(&mut SourceFd(&fd), SOCKET, Interest::READABLE)?;
     let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), WAKER)?));
     let tell = mailbox.clone();
+    let (name, socket) = (format!("dtls-{}", berth.number), berth.socket.clone());
     let handshakes =
-        Handshakes::start(format!("dtls-{number}"), identity, socket.clone(), move |outcome| {
+        Handshakes::start(name, berth.identity.clone(), socket.clone(), move |outcome| {
             tell.outcome(outcome);
         })?;
-    let stats = Arc::new(Stats::default());
+    let tell = mailbox.clone();
+    let meter = Meter::start(format!("meter-{}", berth.number), move |leg, said| {
+        tell.level(leg, said);
+    })?;
+    berth.stats.legs(0);
     let worker = Worker {
         socket,
         seats: Seats::default(),
@@ -105,26 +136,34 @@ pub(super) fn start(
         calls: HashMap::new(),
         outbox: Outbox::default(),
         handshakes,
-        stats: stats.clone(),
-        silent_after: spec.silent_after,
+        stats: berth.stats.clone(),
+        silent_after: berth.silent_after,
+        meter,
+        extra: Extra::default(),
         early: HashMap::new(),
         reply: Vec::new(),
         untold: Vec::new(),
         unclosed: Vec::new(),
         mailbox: mailbox.clone(),
-        clock: spec.clock,
+        clock: berth.clock,
         sweep: 0,
     };
-    std::thread::Builder::new().name(format!("media-{number}")).spawn(move || {
-        let _gone = Departed(worker.mailbox.clone());
-        worker.run(poll);
-    })?;
-    let candidates = spec.advertised.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
-    Ok(WorkerHandle { mailbox, stats, candidates })
+    let (stats, candidates) = (berth.stats.clone(), berth.candidates.clone());
+    Ok((WorkerHandle { mailbox, stats, candidates }, Boarded { worker, poll }))
+}
+
+impl Boarded {
+    pub fn mailbox(&self) -> Arc<Mailbox> {
+        self.worker.mailbox.clone()
+    }
+
+    pub fn run(self) -> Ended {
+        self.worker.run(self.poll)
+    }
 }
 
 impl Worker {
-    fn run(mut self, mut poll: Poll) {
+    fn run(mut self, mut poll: Poll) -> Ended {
         let mut events = Events::with_capacity(4);
         let mut inbox = Inbox::default();
         let mut mail = Mail::default();
@@ -140,11 +179,11 @@ impl Worker {
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 tracing::error!(%error, "media worker cannot poll");
-                return;
+                return Ended::Deaf;
             }
             self.mailbox.take(&mut mail);
             if mail.stop {
-                return;
+                return Ended::Stopped;
             }
             self.handle_mail(&mut mail);
             if undrained || events.iter().any(|event| event.token() == SOCKET) {
@@ -186,7 +225,7 @@ impl Worker {
     }
 
     fn handle_mail(&mut self, mail: &mut Mail) {
-        if mail.orders.is_empty() && mail.permits.is_empty() && mail.outcomes.is_empty() {
+        if mail.is_empty() {
             return;
         }
         for order in mail.orders.drain(..) {
@@ -200,7 +239,14 @@ impl Worker {
         for outcome in mail.outcomes.drain(..) {
             self.handle_outcome(outcome);
         }
+        for (leg, said) in mail.levels.drain(..) {
+            let call = self.leg_mut(leg).map(|(_, leg)| leg.call);
+            if let Some(routes) = call.and_then(|call| self.calls.get_mut(&call)) {
+                routes.hear(leg, said);
+            }
+        }
         self.tell_tracks();
+        self.tell_all_turns();
     }
 
     fn handle_order(&mut self, order: Order) {
@@ -221,6 +267,11 @@ impl Worker {
                 }
             }
             Order::Close { leg } => self.close(leg),
+            Order::Inspect { call, readings } => {
+                // Whoever asked may not wait any more.
+                let _ = readings.send(self.read_legs(call));
+            }
+            Order::Break => panic!("told to break"),
         }
     }
 
@@ -236,13 +287,7 @@ impl Worker {
             ice: IceLite::new(spec.local, spec.remote_ufrag),
             to: None,
             keys: None,
-            source: Source {
-                spec: spec.voice,
-                voice: None,
-                last_report: None,
-                allowance: Default::default(),
-                handshake_allowance: Default::default(),
-            },
+            source: Source::new(spec.voice),
             slots: spec.slots.iter().map(OutSlot::fresh).collect(),
             retired: Vec::new(),
             rtcp_index: 0,
@@ -254,7 +299,7 @@ impl Worker {
         self.addresses.name(&ufrag, seat);
         let routes = self.calls.entry(call).or_default();
         routes.join_beside(id, seat, slots, sends, &spec.beside);
-        let heard = routes.slots(id).to_vec();
+        let heard = routes.slots(id);
         if !handshake_opened {
             self.tell_link(seat, Told::Ended);
         }
@@ -276,6 +321,7 @@ impl Worker {
         self.stats.legs(self.legs.len());
         self.early.remove(&id);
         self.untold.retain(|(_, notice)| notice.leg() != id);
+        self.meter.close(id);
         let Some(leg) = self.seats.rise(seat) else { return };
         self.addresses.forget(&leg.ice, seat);
         if !self.handshakes.close(leg.handshake) {
@@ -293,7 +339,7 @@ impl Worker {
         let moment = Instant::now();
         let now = self.clock.time_at(moment);
         match outcome {
-            Outcome::Keys { key, profile, keys } => {
+            Outcome::Keys { key, profile, keys, fingerprint } => {
                 let id = LegId(key);
                 let Some((seat, leg)) = self.leg_mut(id) else { return };
                 let opener = Opener::new(profile, &keys.inbound);
@@ -305,6 +351,7 @@ impl Worker {
                 leg.life.seen_at = now;
                 self.stats.connected(profile);
                 self.tell_link(seat, Told::Alive);
+                self.tell_certificate(seat, fingerprint);
                 for mut packet in self.early.remove(&id).unwrap_or_default() {
                     self.handle_media(moment, now, seat, &mut packet);
                 }
@@ -337,6 +384,12 @@ impl Worker {
     fn handle_tick(&mut self, moment: Instant) {
         let now = self.clock.time_at(moment);
         self.retell();
+        for routes in self.calls.values_mut() {
+            routes.handle_timeout(now);
+        }
+        self.tell_all_turns();
+        // Slots that changed hands in a contest since the last tick.
+        self.tell_tracks();
         let handshakes = &self.handshakes;
         self.unclosed.retain(|leg| !handshakes.close(leg.0));
         self.sweep = (self.sweep + 1) % TICKS_A_SWEEP;

@@ -17,6 +17,9 @@ pub enum Sample {
     /// By the reason's label.
     StunDiscarded(&'static str),
     DatagramsUnsent,
+    /// Packets of voices whose clients tell no level.
+    VoiceUnmetered,
+    WorkerRestarts,
     /// By how it ended.
     DtlsHandshakes(&'static str),
     /// By profile.
@@ -48,7 +51,7 @@ pub enum Kind {
 
 impl Sample {
     /// One sample of each family.
-    pub const EACH: [Self; 16] = [
+    pub const EACH: [Self; 18] = [
         Self::Calls,
         Self::Onliners,
         Self::Legs(""),
@@ -58,6 +61,8 @@ impl Sample {
         Self::RtpDiscarded(""),
         Self::StunDiscarded(""),
         Self::DatagramsUnsent,
+        Self::VoiceUnmetered,
+        Self::WorkerRestarts,
         Self::DtlsHandshakes(""),
         Self::SrtpProfile(""),
         Self::Signals(""),
@@ -97,6 +102,16 @@ impl Sample {
                 Counter,
                 "voxhall_datagrams_unsent_total",
                 "Datagrams that the operating system did not take.",
+            ),
+            Self::VoiceUnmetered => (
+                Counter,
+                "voxhall_voice_unmetered_total",
+                "Packets without a level that nobody had time to decode: talking unseen.",
+            ),
+            Self::WorkerRestarts => (
+                Counter,
+                "voxhall_media_worker_restarts_total",
+                "Media workers replaced because their thread ended; their calls dialled again.",
             ),
             Self::DtlsHandshakes(_) => {
                 (Counter, "voxhall_dtls_handshakes_total", "DTLS handshakes ended, by outcome.")
@@ -142,6 +157,8 @@ impl Sample {
             | Self::RtpReceived
             | Self::RtpForwarded
             | Self::DatagramsUnsent
+            | Self::VoiceUnmetered
+            | Self::WorkerRestarts
             | Self::SignalsRepeated
             | Self::EventsResent => None,
         }

@@ -12,8 +12,8 @@ use super::{Shell, access};
 use crate::clock;
 use crate::core::builtin::Sender;
 use crate::core::builtin::people::Full;
-use crate::core::{Jid, Person, Refusal};
-use crate::limits::MESSAGE_BYTES_MAX;
+use crate::core::{Jid, Person, Question, Refusal};
+use crate::limits::{JID_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::wire::fields::{Fields, display_name, parse_json};
 use crate::wire::http::{self, ChatInfo, ErrorCode, HttpError, Login, Me, WhoAmI};
 use crate::wire::{BadField, ClientEvent, Unusable, time};
@@ -118,12 +118,81 @@ pub async fn call(
     headers: HeaderMap,
     uri: Uri,
 ) -> Reply {
-    let call = |sender: Sender| {
-        let calls = shell.core.calls_of(&sender.person.jid);
-        let call = calls.iter().find(|call| call.uid == uid).map(http::value);
-        call.ok_or(HttpError::new(ErrorCode::NotFound))
+    Reply(ask(&shell, &team, &uid, (&headers, &uri), Question::State).await)
+}
+
+/// "Why can't I hear": every leg of the call.
+pub async fn legs(
+    State(shell): State<Shell>,
+    Path((team, uid)): Path<(String, String)>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Reply {
+    Reply(ask(&shell, &team, &uid, (&headers, &uri), Question::Legs).await)
+}
+
+async fn ask(
+    shell: &Shell,
+    team: &str,
+    uid: &str,
+    (headers, uri): (&HeaderMap, &Uri),
+    question: Question,
+) -> Result<Value, HttpError> {
+    let sender = member(shell, team, headers, uri)?;
+    let reply = shell.core.ask(&sender.person.jid, uid, question).await;
+    reply.as_ref().map(http::reply).ok_or(HttpError::new(ErrorCode::NotFound))
+}
+
+/// `{audiorecord}`, as the original product has it.
+pub async fn record(
+    State(shell): State<Shell>,
+    Path((team, uid)): Path<(String, String)>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Reply {
+    let record = async {
+        let sender = member(&shell, &team, &headers, &uri)?;
+        let on = Fields::of(Some(&json(body)?), "body", "")?.flag_if("audiorecord")?;
+        let audiorecord = on.unwrap_or(false);
+        let event = |jid| ClientEvent::Record { jid, uid: uid.clone(), audiorecord };
+        on_call(&shell, &sender, &uid, event).await
     };
-    member(&shell, &team, &headers, &uri).and_then(call).into()
+    Reply(record.await)
+}
+
+/// `{onliner}`: puts a person out of the call.
+pub async fn kick(
+    State(shell): State<Shell>,
+    Path((team, uid)): Path<(String, String)>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Reply {
+    let kick = async {
+        let sender = member(&shell, &team, &headers, &uri)?;
+        let body = json(body)?;
+        let onliner = Fields::of(Some(&body), "body", "")?.word("onliner", JID_BYTES_MAX)?;
+        let event = |jid| ClientEvent::Kick { jid, onliner: onliner.to_owned() };
+        on_call(&shell, &sender, &uid, event).await
+    };
+    Reply(kick.await)
+}
+
+/// Acts on a live call that is named by its uid.
+async fn on_call(
+    shell: &Shell,
+    sender: &Sender,
+    uid: &str,
+    event: impl FnOnce(String) -> ClientEvent,
+) -> Result<Value, HttpError> {
+    let jid = shell.core.chat_of_call(&sender.person.jid, uid);
+    act(shell, sender, event(jid.ok_or(HttpError::new(ErrorCode::NotFound))?)).await
+}
+
+async fn act(shell: &Shell, sender: &Sender, event: ClientEvent) -> Result<Value, HttpError> {
+    let produced = shell.core.act(sender, event).await.map_err(refused)?;
+    Ok(produced.map_or_else(|| Value::Object(Default::default()), |json| http::reread(&json)))
 }
 
 /// A client's event by HTTP: the body is its `params`, the result what it produced.
@@ -138,10 +207,18 @@ pub async fn event(
         let sender = member(&shell, &team, &headers, &uri)?;
         let params = json(body)?;
         let event = ClientEvent::parse(&name, Some(&params)).map_err(unusable)?;
-        let produced = shell.core.act(&sender, event).await.map_err(refused)?;
-        Ok(produced.map_or_else(|| Value::Object(Default::default()), |json| http::reread(&json)))
+        act(&shell, &sender, event).await
     };
     Reply(act.await)
+}
+
+/// What becomes of calls whose media worker ends: tests ask for it, and only debug builds listen.
+#[cfg(debug_assertions)]
+pub async fn break_worker(State(shell): State<Shell>, Path(worker): Path<usize>) -> Reply {
+    match (shell.break_worker)(worker) {
+        true => Reply(Ok("broken".into())),
+        false => Reply(Err(HttpError::new(ErrorCode::NotFound))),
+    }
 }
 
 pub async fn demo(State(shell): State<Shell>) -> Reply {
@@ -219,7 +296,8 @@ fn unusable(unusable: Unusable) -> HttpError {
 fn refused(refusal: Refusal) -> HttpError {
     let code = match refusal.code {
         "no_such_chat" | "no_such_call" => ErrorCode::NotFound,
-        "no_right" | "not_in_call" => ErrorCode::AccessDenied,
+        "no_such_onliner" => ErrorCode::NotFound,
+        "no_right" | "not_in_call" | "muted_by_moderator" => ErrorCode::AccessDenied,
         "too_fast" => ErrorCode::RateLimit,
         _ => ErrorCode::InvalidData,
     };

@@ -65,6 +65,8 @@ pub struct Parts {
     /// Whether calls are taken; if not, why.
     pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
     pub demo: Option<Arc<dyn Demo>>,
+    /// Ends a media worker by its number, for tests: only debug builds have a route to it.
+    pub break_worker: Arc<dyn Fn(usize) -> bool + Send + Sync>,
 }
 
 /// The parts, shared by every request.
@@ -100,7 +102,11 @@ impl Deref for Shell {
 /// Every route.
 pub fn router(shell: Shell) -> Router {
     let message_bytes = shell.options.message_bytes;
+    let faults = Router::new();
+    #[cfg(debug_assertions)]
+    let faults = faults.route("/api/v3/debug/media/{worker}/break", post(api::break_worker));
     Router::new()
+        .merge(faults)
         .route("/messaging/{team}", get(upgrade::messaging))
         .route("/api/v3/ping", get(api::ping).post(api::ping))
         .route("/api/v3/time", get(api::time))
@@ -111,6 +117,9 @@ pub fn router(shell: Shell) -> Router {
         .route("/api/v3/teams/{team}/groups", post(api::add_group))
         .route("/api/v3/teams/{team}/calls", get(api::calls))
         .route("/api/v3/teams/{team}/calls/{uid}", get(api::call))
+        .route("/api/v3/teams/{team}/calls/{uid}/legs", get(api::legs))
+        .route("/api/v3/teams/{team}/calls/{uid}/record", post(api::record))
+        .route("/api/v3/teams/{team}/calls/{uid}/kick", post(api::kick))
         .route("/api/v3/teams/{team}/ws/{event}", post(api::event))
         .route("/features.json", get(api::features))
         .route("/healthz", get(api::healthz))

@@ -33,6 +33,15 @@ pub enum ClientEvent {
     },
     MuteAll {
         jid: String,
+        /// False lifts a sticky mute and unmutes nobody.
+        muted: bool,
+        /// Others may not unmute themselves until it is lifted.
+        sticky: bool,
+    },
+    Kick {
+        jid: String,
+        /// Who is put out.
+        onliner: String,
     },
     Buzz {
         jid: String,
@@ -107,6 +116,7 @@ impl ClientEvent {
             Self::Trickle { .. } => "client.call.trickle",
             Self::Sound { .. } => "client.call.sound",
             Self::MuteAll { .. } => "client.call.muteall",
+            Self::Kick { .. } => "client.call.kick",
             Self::Buzz { .. } => "client.call.buzz",
             Self::BuzzCancel { .. } => "client.call.buzzcancel",
             Self::Reject { .. } => "client.call.reject",
@@ -127,7 +137,8 @@ impl ClientEvent {
             | Self::Sdp { jid, .. }
             | Self::Trickle { jid, .. }
             | Self::Sound { jid, .. }
-            | Self::MuteAll { jid }
+            | Self::MuteAll { jid, .. }
+            | Self::Kick { jid, .. }
             | Self::Buzz { jid, .. }
             | Self::BuzzCancel { jid }
             | Self::Reject { jid, .. }
@@ -193,7 +204,15 @@ fn event(name: &str, params: &Fields<'_>) -> Result<Option<ClientEvent>, BadFiel
         "client.call.sdp" => ClientEvent::Sdp { jid: jid()?, uid: uid()?, jsep: jsep(params)? },
         "client.call.trickle" => trickle(params)?,
         "client.call.sound" => ClientEvent::Sound { jid: jid()?, muted: params.flag("muted")? },
-        "client.call.muteall" => ClientEvent::MuteAll { jid: jid()? },
+        "client.call.muteall" => ClientEvent::MuteAll {
+            jid: jid()?,
+            muted: params.flag_if("muted")?.unwrap_or(true),
+            sticky: params.flag_if("sticky")?.unwrap_or(false),
+        },
+        "client.call.kick" => {
+            let onliner = params.word("onliner", JID_BYTES_MAX)?.to_owned();
+            ClientEvent::Kick { jid: jid()?, onliner }
+        }
         "client.call.buzz" => {
             let members = params.texts("members", JID_BYTES_MAX)?;
             ClientEvent::Buzz { jid: jid()?, members }

@@ -115,7 +115,10 @@ mod tests {
                 enabled_screenshare: false,
                 devices: vec![CallDevice { muted: true, useragent: String::new() }],
                 link: "connected",
+                muted_by: "d-1".into(),
+                voice: None,
             }],
+            sticky: false,
             gentime: 1_569_546_095_264_095_000,
             timestamp: 1_569_546_095_264,
         }
@@ -123,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_message_has_event_confirm_id_and_params() {
-        let event = ServerEvent::Leave { jid: "g-1".into(), uid: "u".into() };
+        let event = ServerEvent::Leave { jid: "g-1".into(), uid: "u".into(), reason: None };
         let text = event.encode().to_text(Some("a\"b"));
         let expected =
             r#"{"event":"server.call.leave","confirm_id":"a\"b","params":{"jid":"g-1","uid":"u"}}"#;

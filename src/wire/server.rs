@@ -39,6 +39,22 @@ pub struct CallOnliner {
     /// Additive: `connecting`, `connected` or `lost`.
     #[serde(rename = "_link")]
     pub link: &'static str,
+    /// Additive: who muted him, himself included; `""` where nobody did.
+    #[serde(rename = "_muted_by")]
+    pub muted_by: String,
+    /// Of this moment, where somebody asked for it (`GET .../calls/{uid}`).
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub voice: Option<Voice>,
+}
+
+/// A voice as it is at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Voice {
+    #[serde(rename = "_talking")]
+    pub talking: bool,
+    /// RFC 6464, -dBov; `null` where no packet came lately.
+    #[serde(rename = "_level")]
+    pub level: Option<u8>,
 }
 
 /// The whole of a call as its clients see it.
@@ -54,6 +70,9 @@ pub struct CallState {
     pub finish: Option<String>,
     pub audiorecord: bool,
     pub onliners: Vec<CallOnliner>,
+    /// Additive: after a mute of all that people may not undo themselves.
+    #[serde(rename = "_sticky")]
+    pub sticky: bool,
     /// Version: unix nanoseconds, strictly rising per call.
     pub gentime: i64,
     /// Unix milliseconds.
@@ -175,6 +194,10 @@ pub enum ServerEvent {
     Leave {
         jid: String,
         uid: String,
+        /// Additive, where the device did not go by itself or for another one: `kicked`,
+        /// `media_lost`, `socket_lost`.
+        #[serde(rename = "_reason", skip_serializing_if = "Option::is_none")]
+        reason: Option<&'static str>,
     },
     Restart {
         jid: String,

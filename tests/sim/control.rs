@@ -107,7 +107,10 @@ impl Story {
         self.take_mail();
         let name = self.devices[device].name.clone();
         let useragent = "".into();
-        let join = Join { who, device: name, useragent, leg, muted, slots, growth };
+        let has_socket = self.devices[device].has_socket;
+        let device_name = name;
+        let join =
+            Join { who, device: device_name, useragent, leg, muted, has_socket, slots, growth };
         if let Err(refusal) = self.input(chat, Input::Join(join))? {
             return broken(Promise::AlwaysBack, format!("admitted, then {refusal}"));
         }
@@ -123,6 +126,10 @@ impl Story {
                 self.tell_story(format!("leg {leg} is {seen:?}"));
                 // A leg that left meanwhile is nobody's news.
                 let _ = self.input(chat, Input::Link { leg, seen })?;
+                self.finish_effects(chat)
+            }
+            Notice::Talking { leg, level } => {
+                let _ = self.input(chat, Input::Talking { leg, level })?;
                 self.finish_effects(chat)
             }
             Notice::Tracks(tracks) => {
@@ -279,7 +286,7 @@ impl Story {
                 self.worker.orders.push_back(Order::Close { leg });
                 self.wake_worker();
             }
-            Effect::PutOut { who, device } => {
+            Effect::PutOut { who, device, .. } => {
                 let is_meant = |it: &&usize| {
                     let it = &self.devices[**it];
                     it.chat == chat && it.who == who && it.name == device
@@ -310,6 +317,9 @@ impl Story {
                 }
             }
             Effect::State { .. }
+            | Effect::MutedAll { .. }
+            | Effect::Talking { .. }
+            | Effect::Restart { .. }
             | Effect::Sound { .. }
             | Effect::Rejected { .. }
             | Effect::Listed

@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::LegId;
-use engine::limits::LEAP_PACKETS;
+use engine::limits::{LEAP_PACKETS, SLOT_REST};
 use engine::rtp::View;
+use engine::{LegId, Time};
 
 use super::speech::Frame;
 use super::watch::{Complaint, Promise, broken};
@@ -26,9 +26,11 @@ struct Tenure {
     source: LegId,
     ssrc: u32,
     permit: u32,
+    turn: u32,
 }
 
 struct Slot {
+    sent_at: Time,
     tenure: Tenure,
     index_offset: i64,
     timestamp_offset: u32,
@@ -63,14 +65,22 @@ impl Numbers {
             return broken(Promise::Tenure, format!("another SSRC on {place:?}"));
         }
         let permit = self.audible.get(&sent.source).map_or(0, |(times, _)| *times);
-        let tenure = Tenure { source: sent.source, ssrc: frame.ssrc, permit };
+        let tenure = Tenure { source: sent.source, ssrc: frame.ssrc, permit, turn: sent.turn };
         match self.slots.get_mut(&(sent.listener, view.ssrc)) {
-            Some(slot) if slot.tenure == tenure && !slot.is_leapt_by(&frame) => {
+            Some(slot)
+                if slot.tenure == tenure
+                    && !slot.is_leapt_by(&frame)
+                    && !slot.has_rested(sent.at, &view, &frame) =>
+            {
+                slot.sent_at = sent.at;
                 slot.go_on(&view, &frame)
             }
-            Some(slot) => slot.switch(tenure, &view, &frame),
+            Some(slot) => {
+                slot.sent_at = sent.at;
+                slot.switch(tenure, &view, &frame)
+            }
             None => {
-                let slot = Slot::begin(tenure, &view, &frame);
+                let slot = Slot::begin(sent.at, tenure, &view, &frame);
                 self.slots.insert((sent.listener, view.ssrc), slot);
                 check(view.marker, Promise::Tenure, || "begins without marker".into())
             }
@@ -79,9 +89,10 @@ impl Numbers {
 }
 
 impl Slot {
-    fn begin(tenure: Tenure, view: &View, frame: &Frame) -> Slot {
+    fn begin(sent_at: Time, tenure: Tenure, view: &View, frame: &Frame) -> Slot {
         let index = u64::from(view.sequence);
         Slot {
+            sent_at,
             tenure,
             index_offset: index as i64 - frame.index as i64,
             timestamp_offset: view.timestamp.wrapping_sub(frame.timestamp),
@@ -111,6 +122,12 @@ impl Slot {
     fn is_leapt_by(&self, frame: &Frame) -> bool {
         let ahead = frame.index as i64 + self.index_offset - self.highest as i64;
         ahead > LEAP_PACKETS as i64
+    }
+
+    /// After a silence the slot's clock may be set back: then it is as good as a switch.
+    fn has_rested(&self, now: Time, view: &View, frame: &Frame) -> bool {
+        let same = view.timestamp.wrapping_sub(frame.timestamp) == self.timestamp_offset;
+        !same && view.marker && now.since(self.sent_at) >= SLOT_REST
     }
 
     fn go_on(&mut self, view: &View, frame: &Frame) -> Result<(), Complaint> {

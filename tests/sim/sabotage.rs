@@ -16,6 +16,8 @@ pub enum Sabotage {
     NumbersReused,
     /// The worker has no replay window.
     ReplaysPass,
+    /// What was said before a mute is kept for after it.
+    RingOutlivesMute,
     /// One listener of each voice gets nothing.
     VoiceLost,
     /// Orders to close a leg are lost.

@@ -15,11 +15,19 @@ pub struct Frame {
     pub ssrc: u32,
     pub index: u64,
     pub timestamp: u32,
+    /// When it was said.
+    pub said_at: Time,
+    /// -dBov; 127 is a pause.
+    pub level: u8,
 }
 
 impl Frame {
     pub fn level(&self) -> Level {
-        Level::from_extension(self.index as u8)
+        Level::from_extension(self.level)
+    }
+
+    pub fn is_silence(&self) -> bool {
+        self.level() == Level::SILENCE
     }
 
     pub fn packet(&self) -> Vec<u8> {
@@ -37,18 +45,22 @@ impl Frame {
         packet.extend(self.index.to_be_bytes());
         packet.extend(self.ssrc.to_be_bytes());
         packet.extend(self.timestamp.to_be_bytes());
+        packet.extend(self.said_at.as_micros().to_be_bytes());
+        packet.push(self.level);
         packet
     }
 
     pub fn read(payload: &[u8]) -> Option<Frame> {
         let number = |at: usize| Some(u64::from_be_bytes(*payload.get(at..)?.first_chunk()?));
         let short = |at: usize| Some(u32::from_be_bytes(*payload.get(at..)?.first_chunk()?));
-        let whole = payload.len() == 24;
+        let whole = payload.len() == 33;
         let frame = Frame {
             leg: LegId(number(0)?),
             index: number(8)?,
             ssrc: short(16)?,
             timestamp: short(20)?,
+            said_at: Time::from_micros(number(24)?),
+            level: *payload.get(32)?,
         };
         whole.then_some(frame)
     }
@@ -59,22 +71,44 @@ pub struct Mouth {
     pub ssrc: u32,
     pub index: u64,
     timestamp: u32,
+    /// -dBov while it speaks.
+    loudness: u8,
+    /// Frames until it pauses, or speaks again; its pauses are packets too.
+    left: u32,
+    pauses: bool,
+    seed: u64,
 }
 
 impl Mouth {
     /// First sequence below 2^15 (RFC 3711 section 3.3.1).
     pub fn new(chance: u64) -> Mouth {
         let (ssrc, index) = ((chance >> 32) as u32, chance & 0x7fff);
-        Mouth { ssrc, index, timestamp: (chance >> 16) as u32 }
+        let (timestamp, loudness) = ((chance >> 16) as u32, 20 + (chance % 25) as u8);
+        Mouth { ssrc, index, timestamp, loudness, left: 0, pauses: true, seed: chance }
     }
 
-    pub fn frame(&mut self, leg: LegId, speaks: bool) -> Option<Frame> {
+    /// Talk-spurts of 0.2 to 1.4 s, pauses of 0.1 to 1.1 s.
+    fn turn(&mut self) {
+        if self.left > 0 {
+            self.left -= 1;
+            return;
+        }
+        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.pauses = !self.pauses;
+        let frames = (self.seed >> 33) as u32 % 60;
+        self.left = if self.pauses { 5 + frames % 50 } else { 10 + frames };
+    }
+
+    pub fn frame(&mut self, now: Time, leg: LegId, speaks: bool) -> Option<Frame> {
         self.timestamp = self.timestamp.wrapping_add(960);
+        self.turn();
         if !speaks {
             return None;
         }
         self.index += 1;
-        Some(Frame { leg, ssrc: self.ssrc, index: self.index, timestamp: self.timestamp })
+        let level = if self.pauses { 127 } else { self.loudness };
+        let (ssrc, index, timestamp) = (self.ssrc, self.index, self.timestamp);
+        Some(Frame { leg, ssrc, index, timestamp, said_at: now, level })
     }
 }
 

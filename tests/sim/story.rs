@@ -196,7 +196,9 @@ impl Story {
         let it = &mut self.devices[device];
         let Some(leg) = it.leg.filter(|_| it.has_keys && it.sends) else { return };
         let speaks = it.speaks && (!it.muted || it.stubborn);
-        let Some(frame) = it.mouth.frame(leg, speaks).filter(|_| it.is_online) else { return };
+        let Some(frame) = it.mouth.frame(self.time, leg, speaks).filter(|_| it.is_online) else {
+            return;
+        };
         for trip in self.net.trips(&mut self.chance).into_iter().flatten() {
             let packet = frame.packet();
             self.agenda.note(self.time + trip, Event::Uplink { leg, packet });

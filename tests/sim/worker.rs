@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use engine::call::Seen;
-use engine::routes::{Permits, Routes, Tracks};
+use engine::ring::{Kept, Ring};
+use engine::routes::{Permits, Route, Routes, Tracks, Turn};
 use engine::rtp::{Template, TemplateSpec, View};
-use engine::slots::{Arrival, Stream, Voice};
-use engine::{LegId, Time};
+use engine::slots::{Arrival, Holder, Stream, Voice};
+use engine::talking::Said;
+use engine::{LegId, Level, Time};
 
 use super::replay::Replay;
 use super::sabotage::Sabotage;
+use super::speech::Frame;
 
 pub const LEVEL_ID: u8 = 1;
 pub const PAYLOAD_TYPE: u8 = 111;
@@ -36,6 +39,7 @@ pub enum Order {
 pub enum Notice {
     Link { leg: LegId, seen: Seen },
     Tracks(Tracks),
+    Talking { leg: LegId, level: Option<Level> },
 }
 
 /// One packet on its way to a listener.
@@ -43,6 +47,9 @@ pub struct Sent {
     pub source: LegId,
     pub listener: LegId,
     pub slot: usize,
+    pub at: Time,
+    /// How often the slot has changed hands.
+    pub turn: u32,
     pub bytes: Vec<u8>,
 }
 
@@ -66,6 +73,7 @@ struct Leg {
     connected: bool,
     opened: Vec<(u32, Replay)>,
     ssrc: Option<u32>,
+    ring: Option<Box<Ring>>,
     slots: Vec<OutSlot>,
     /// Slots that a renegotiation took: their numbers go on if they come back.
     retired: Vec<OutSlot>,
@@ -98,6 +106,7 @@ impl Worker {
             connected: false,
             opened: Vec::new(),
             ssrc: None,
+            ring: None,
             slots,
             retired: Vec::new(),
             seed: spec.seed,
@@ -125,11 +134,19 @@ impl Worker {
                 routes.permit(permits.clone());
             }
         }
+        self.tell_routes();
+        permits
+    }
+
+    /// Whose slots changed hands, and who began and ceased to talk.
+    fn tell_routes(&mut self) {
         for (call, routes) in &mut self.calls {
             let changed = routes.take_tracks().into_iter();
             self.notices.extend(changed.map(|tracks| (*call, Notice::Tracks(tracks))));
+            let turns = routes.take_turns().into_iter();
+            let notice = |turn: Turn| Notice::Talking { leg: turn.leg, level: turn.level };
+            self.notices.extend(turns.map(|turn| (*call, notice(turn))));
         }
-        permits
     }
 
     fn reshape(&mut self, id: LegId, ssrcs: &[u32]) {
@@ -186,6 +203,8 @@ impl Worker {
         for leg in silent {
             self.tell_link(leg, Seen::Silent);
         }
+        self.calls.values_mut().for_each(|routes| routes.handle_timeout(now));
+        self.tell_routes();
     }
 
     fn tell_link(&mut self, id: LegId, seen: Seen) {
@@ -211,39 +230,98 @@ impl Worker {
         if renewed {
             routes.renew(id);
         }
-        let Some((voice, routes)) = routes.of(id) else { return Vec::new() };
-        let mut places: Vec<(u32, usize)> =
-            routes.iter().map(|route| (route.seat, usize::from(route.slot))).collect();
+        if routes.of(id).is_none() {
+            self.drop_ring(id);
+            return Vec::new();
+        }
+        let payload = &packet[view.payload.clone()];
+        let level = view.level.unwrap_or(Level::SILENCE);
+        let is_silence = Frame::read(payload).is_none_or(|frame| frame.is_silence());
+        routes.hear(id, Said { at: now, level, samples: 960, is_silence });
+        let scarce = routes.is_scarce();
+        let Some((voice, routed)) = routes.of(id) else { return Vec::new() };
+        let mut places = routed.to_vec();
         let voice = match sabotage {
             Sabotage::TenureKept => Voice { source: LegId(0), epoch: 0 },
             _ => voice,
         };
         match sabotage {
-            Sabotage::SelfHeard => places.push((self.legs[&id], 0)),
+            Sabotage::SelfHeard => places.push(Route { seat: self.legs[&id], slot: 0, turn: 0 }),
             Sabotage::VoiceLost => drop(places.pop()),
             _ => {}
         }
         let (timestamp, marker) = (view.timestamp, view.marker);
         let arrival = Arrival { at: now, index, timestamp, marker };
+        let newest = Kept { arrival, level: view.level, payload: payload.to_vec() };
+        let ring = self.keep(id, scarce, voice, &newest);
+        self.fan_out(id, voice, &places, (&newest, &ring))
+    }
+
+    fn drop_ring(&mut self, id: LegId) {
+        let sabotage = self.sabotage;
+        if let Some(leg) = self.leg_mut(id).filter(|_| sabotage != Sabotage::RingOutlivesMute) {
+            leg.ring = None;
+        }
+    }
+
+    /// The voice's ring with its newest packet, empty where there is a slot for everybody.
+    fn keep(&mut self, id: LegId, scarce: bool, voice: Voice, newest: &Kept) -> Vec<Kept> {
+        let outlives = self.sabotage == Sabotage::RingOutlivesMute;
+        let voice = if outlives { Voice { epoch: 0, ..voice } } else { voice };
+        let Some(leg) = self.leg_mut(id) else { return Vec::new() };
+        if !scarce {
+            leg.ring = None;
+            return Vec::new();
+        }
+        let ring = leg.ring.get_or_insert_default();
+        ring.keep(voice, newest.arrival, newest.level, &newest.payload);
+        ring.of(voice).iter().cloned().collect()
+    }
+
+    fn fan_out(
+        &mut self,
+        id: LegId,
+        voice: Voice,
+        places: &[Route],
+        (newest, ring): (&Kept, &[Kept]),
+    ) -> Vec<Sent> {
+        let ring: VecDeque<Kept> = ring.iter().cloned().collect();
         let mut sent = Vec::new();
-        for (seat, slot) in places {
+        for Route { seat, slot, turn } in places.iter().copied() {
             let Some(listener) = self.seats[seat as usize].as_mut() else { continue };
+            let (to, slot) = (listener.id, usize::from(slot));
             let Some(out) = listener.slots.get_mut(slot).filter(|_| listener.connected) else {
                 continue;
             };
-            let payload = &packet[view.payload.clone()];
-            let Ok(stamp) = out.stream.stamp(voice, arrival, payload.len()) else { continue };
-            let mut bytes = vec![0; out.template.header_bytes() + payload.len()];
-            let header = out.template.write(&mut bytes, stamp, view.level);
-            bytes[header..].copy_from_slice(payload);
-            sent.push(Sent { source: id, listener: listener.id, slot, bytes });
+            let holder = Holder { voice, turn: if voice.source == LegId(0) { 0 } else { turn } };
+            let packets = match ring.is_empty() || out.stream.is_live(holder) {
+                true => vec![newest],
+                false => {
+                    let owed = out.stream.owed(holder, &ring, newest.arrival.index, true);
+                    ring.range(owed).collect()
+                }
+            };
+            for kept in packets {
+                let Ok(stamp) = out.stream.stamp(holder, kept.arrival, kept.payload.len()) else {
+                    continue;
+                };
+                let mut bytes = vec![0; out.template.header_bytes() + kept.payload.len()];
+                let header = out.template.write(&mut bytes, stamp, kept.level);
+                bytes[header..].copy_from_slice(&kept.payload);
+                let at = newest.arrival.at;
+                sent.push(Sent { source: id, listener: to, slot, at, turn, bytes });
+            }
         }
         sent
     }
 
+    pub fn is_scarce(&self, call: u64) -> bool {
+        self.calls.get(&call).is_some_and(Routes::is_scarce)
+    }
+
     /// Who is heard on the slots of a leg.
-    pub fn slots(&self, call: u64, leg: LegId) -> &[Option<LegId>] {
-        self.calls.get(&call).map_or(&[], |routes| routes.slots(leg))
+    pub fn slots(&self, call: u64, leg: LegId) -> Vec<Option<LegId>> {
+        self.calls.get(&call).map(|routes| routes.slots(leg)).unwrap_or_default()
     }
 
     pub fn legs(&self) -> impl Iterator<Item = LegId> + '_ {

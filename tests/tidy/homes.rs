@@ -56,7 +56,11 @@ pub const HOMES: &[Home] = &[
     home("aws_lc_rs", &["src/media/", "src/demo/tls"], "keys stay with the media"),
     home("webrtc", &["src/demo", "tests/"], "a client; the server has its own packet path"),
     home("str0m", &["loadtest/"], "the load comes from a stack that is not the server's"),
-    home("opus", &["src/demo", "src/record", "tests/"], "the server forwards, it does not decode"),
+    home(
+        "opus",
+        &["src/demo", "src/media/meter", "src/record", "tests/"],
+        "the server forwards; it decodes only to hear who talks, and to mix recordings",
+    ),
     home("hound", &["src/record", "tests/"], "WAV is what a recording becomes"),
     home(
         "serde",

@@ -293,7 +293,7 @@ mod tests {
     }
 
     fn leave() -> ServerEvent {
-        ServerEvent::Leave { jid: "g-1".into(), uid: "u".into() }
+        ServerEvent::Leave { jid: "g-1".into(), uid: "u".into(), reason: None }
     }
 
     #[test]

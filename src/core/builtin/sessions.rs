@@ -45,6 +45,11 @@ impl Sessions {
         present.map(|(jid, _)| jid.clone()).collect()
     }
 
+    pub fn is_connected(&self, device: &Device) -> bool {
+        let own = self.of.get(&device.jid).map(Vec::as_slice).unwrap_or_default();
+        own.iter().any(|session| session.device == *device && session.is_connected())
+    }
+
     /// The sessions that an event goes to; a group's members are everybody.
     pub fn readers(&self, to: &To) -> Vec<Arc<Session>> {
         let of = |jid: &Jid| self.of.get(jid).map(Vec::as_slice).unwrap_or_default().iter();
@@ -55,6 +60,10 @@ impl Sessions {
             To::Person(jid) => of(jid).cloned().collect(),
             To::OtherDevices(device) => {
                 of(&device.jid).filter(|s| s.device != *device).cloned().collect()
+            }
+            To::Devices(devices) => {
+                let session = |device: &Device| of(&device.jid).find(|s| s.device == *device);
+                devices.iter().filter_map(session).cloned().collect()
             }
             To::Members(_) => self.all().cloned().collect(),
             To::OtherMembers { except, .. } => {

@@ -109,7 +109,7 @@ async fn a_direct_event_carries_the_pair_to_the_node() {
         useragent: "agent".into(),
         answer_style: AnswerStyle::Answer,
     };
-    let event = ClientEvent::MuteAll { jid: boris.jid.to_string() };
+    let event = ClientEvent::MuteAll { jid: boris.jid.to_string(), muted: true, sticky: false };
     hall.core.signal(&sender, event.clone()).await.unwrap();
     let signal = hall.node.signals().remove(0);
     assert_eq!(signal.chat, Chat::direct(boris, anna.clone()));

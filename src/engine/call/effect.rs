@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::input::{DeviceName, Targets};
 use crate::routes::Permits;
-use crate::{Jid, LegId};
+use crate::{Jid, LegId, Level};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -14,11 +14,17 @@ pub enum Effect {
     /// End a leg's media.
     CloseLeg { leg: LegId, reason: LegEnd },
     /// `server.call.leave` to one device: it left, or was put out.
-    PutOut { who: Jid, device: DeviceName },
+    PutOut { who: Jid, device: DeviceName, reason: LegEnd },
     /// `server.call.state` with this version to all members of the chat.
     State { gentime: i64 },
     /// `server.call.sound` to the onliner's devices.
     Sound { who: Jid, muted: bool },
+    /// `server.call.muteall` to everybody in the call but `by`.
+    MutedAll { by: Jid },
+    /// `server.call.talking`: somebody began, or ceased (`None`).
+    Talking { who: Jid, level: Option<Level>, to: Audience },
+    /// `server.call.restart` to one device: its media is lost on our side.
+    Restart { who: Jid, device: DeviceName },
     /// `server.call.buzz`. Who is in the call already is not rung.
     Ring { caller: Jid, targets: Targets },
     /// `server.call.buzzcancel` to devices that still ring.
@@ -31,6 +37,15 @@ pub enum Effect {
     Listed,
     /// The call is over; nothing follows but a `State`.
     Finished,
+}
+
+/// Who is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Every device in the call.
+    Call,
+    /// One that has just come.
+    Device { who: Jid, device: DeviceName },
 }
 
 /// Whose devices cease to ring.
@@ -46,6 +61,7 @@ pub enum Ringing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LegEnd {
     Left,
+    Kicked,
     Replaced,
     OtherDevice,
     MediaLost,
@@ -58,6 +74,7 @@ impl LegEnd {
     pub const fn label(self) -> &'static str {
         match self {
             LegEnd::Left => "left",
+            LegEnd::Kicked => "kicked",
             LegEnd::Replaced => "replaced",
             LegEnd::OtherDevice => "other_device",
             LegEnd::MediaLost => "media_lost",

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::{Jid, LegId};
+use crate::{Jid, LegId, Level};
 
 /// A device's name: unique per person.
 pub type DeviceName = Arc<str>;
@@ -36,6 +36,20 @@ pub enum Input {
         who: Jid,
         device: DeviceName,
     },
+    /// Mutes all others; `sticky` keeps them from unmuting themselves until it is lifted.
+    MuteAll {
+        who: Jid,
+        sticky: bool,
+    },
+    /// Lets people unmute themselves again; unmutes nobody.
+    LiftMute {
+        who: Jid,
+    },
+    /// Puts an onliner out, with all his devices.
+    Kick {
+        by: Jid,
+        who: Jid,
+    },
     Record {
         on: bool,
     },
@@ -50,6 +64,13 @@ pub enum Input {
         leg: LegId,
         seen: Seen,
     },
+    /// The worker heard a voice begin, go on at another level (`Some`), or cease (`None`).
+    Talking {
+        leg: LegId,
+        level: Option<Level>,
+    },
+    /// The worker that carried the call is gone, and all its legs with it.
+    MediaGone,
     /// The client answered our offer; the leg has this many slots now.
     Answered {
         leg: LegId,
@@ -71,6 +92,8 @@ pub struct Join {
     pub useragent: Arc<str>,
     pub leg: LegId,
     pub muted: bool,
+    /// Whether the device has a socket: one that joins by HTTP alone may have none.
+    pub has_socket: bool,
     /// Sections in which the server may send, one voice each.
     pub slots: usize,
     /// Whether the server may offer further sections.
@@ -115,6 +138,10 @@ pub enum Refusal {
     CallFull(usize),
     #[error("you are not in this call")]
     NotInCall,
+    #[error("that person is not in this call")]
+    NoSuchOnliner,
+    #[error("a moderator muted everybody: wait until he lets people speak again")]
+    MutedByModerator,
     #[error("nobody is ringing you here")]
     NotRung,
     #[error("only who rings may stop it")]
@@ -132,6 +159,8 @@ impl Refusal {
             Refusal::NoSuchCall => "no_such_call",
             Refusal::CallFull(_) => "call_full",
             Refusal::NotInCall => "not_in_call",
+            Refusal::NoSuchOnliner => "no_such_onliner",
+            Refusal::MutedByModerator => "muted_by_moderator",
             Refusal::NotRung => "not_rung",
             Refusal::NotTheCaller | Refusal::NotOfTheChat => "no_right",
             Refusal::Glare => "glare",

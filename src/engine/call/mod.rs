@@ -7,9 +7,11 @@
 mod buzz;
 mod effect;
 mod input;
+mod moderate;
 mod onliner;
 mod roster;
 mod sections;
+mod talk;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +19,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-pub use effect::{Effect, LegEnd, Ringing};
+pub use effect::{Audience, Effect, LegEnd, Ringing};
 pub use input::{DeviceName, Growth, Input, Join, Refusal, Seen, Targets};
 pub use onliner::{Leg, Link, Mute, Onliner, Socket};
 
@@ -75,9 +77,13 @@ pub struct Call {
     onliners: Vec<Onliner>,
     buzz: Option<buzz::Buzz>,
     audiorecord: bool,
+    /// Who keeps the others muted.
+    sticky: Option<Jid>,
     permits: Permits,
     gentime: i64,
     telling: Telling,
+    /// Nobody is told of a voice before this time.
+    next_talking: Time,
     effects: VecDeque<Effect>,
 }
 
@@ -107,9 +113,11 @@ impl Call {
             onliners: Vec::new(),
             buzz: None,
             audiorecord: false,
+            sticky: None,
             permits: Permits::default(),
             gentime: 0,
             telling: Telling::Told { next: now.time },
+            next_talking: now.time,
             effects: VecDeque::new(),
         }
     }
@@ -129,9 +137,14 @@ impl Call {
             Input::BuzzCancel { who } => self.cancel_ringing(now, &who)?,
             Input::Reject { who, device, reason } => self.reject(now, who, device, reason)?,
             Input::Leave { who, device } => self.leave(now, &who, &device)?,
+            Input::MuteAll { who, sticky } => self.mute_all(now, &who, sticky)?,
+            Input::LiftMute { who } => self.lift_mute(now, &who)?,
+            Input::Kick { by, who } => self.kick(now, &by, &who)?,
             Input::Record { on } => self.record(now, on),
             Input::Socket { who, device, held } => self.socket(now, &who, &device, held),
             Input::Link { leg, seen } => self.link(now, leg, seen),
+            Input::Talking { leg, level } => self.talking(leg, level),
+            Input::MediaGone => self.media_gone(now),
             Input::Answered { leg, slots } => self.answered(leg, slots),
             // Its answer comes first: what it lacks then is offered after that.
             Input::Reoffered { leg, slots } => return self.reoffered(now, leg, slots),
@@ -168,7 +181,8 @@ impl Call {
             Telling::Due { at } => Some(at),
         };
         let buzz = self.buzz.as_ref().map(|buzz| buzz.until);
-        legs.filter_map(Leg::deadline).chain(telling).chain(buzz).min()
+        let others = telling.into_iter().chain(buzz).chain(self.talking_due());
+        legs.filter_map(Leg::deadline).chain(others).min()
     }
 
     /// Whether this person's offer would be taken now.
@@ -220,6 +234,7 @@ impl Call {
     fn settle(&mut self, now: Now) {
         self.derive_permits();
         self.derive_offers(now.time);
+        self.tell_talking(now);
         if let Telling::Due { at } = self.telling
             && (at <= now.time || self.is_finished())
         {
@@ -282,6 +297,7 @@ impl Call {
     fn finish(&mut self, now: Now) {
         self.stop_ringing();
         for onliner in core::mem::take(&mut self.onliners) {
+            self.cease(&onliner);
             for leg in onliner.legs {
                 self.put_out(&onliner.who, leg, LegEnd::CallFinished);
             }

@@ -5,21 +5,22 @@ use alloc::vec::Vec;
 
 use super::input::{DeviceName, Growth};
 use super::sections::Sections;
-use crate::{Jid, LegId, Time};
+use crate::{Jid, LegId, Level, Time};
 
 /// Why an onliner is not heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mute {
     Off,
     BySelf,
-    ByModerator,
+    /// By whoever muted all.
+    ByModerator(Jid),
 }
 
 impl Mute {
-    pub const fn is_muted(self) -> bool {
+    pub const fn is_muted(&self) -> bool {
         match self {
             Mute::Off => false,
-            Mute::BySelf | Mute::ByModerator => true,
+            Mute::BySelf | Mute::ByModerator(_) => true,
         }
     }
 }
@@ -49,6 +50,7 @@ pub struct Onliner {
     pub who: Jid,
     pub mute: Mute,
     pub legs: Vec<Leg>,
+    pub(super) heard: super::talk::Heard,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,10 +60,22 @@ pub struct Leg {
     pub useragent: Arc<str>,
     pub link: Link,
     pub socket: Socket,
+    /// How loud its voice talks; `None` while it does not.
+    pub talks: Option<Level>,
     pub(super) sections: Sections,
 }
 
 impl Onliner {
+    pub(super) fn new(who: Jid, mute: Mute, leg: Leg) -> Onliner {
+        Onliner { who, mute, legs: alloc::vec![leg], heard: super::talk::Heard::default() }
+    }
+
+    /// How loud he talks, where he talks and may be heard.
+    pub fn talks(&self) -> Option<Level> {
+        let loudest = self.legs.iter().filter_map(|leg| leg.talks).min();
+        loudest.filter(|_| !self.mute.is_muted())
+    }
+
     /// The best of his legs' links: one that works is enough to be heard.
     pub fn link(&self) -> Option<Link> {
         let rank = |link: &Link| match link {
@@ -74,13 +88,19 @@ impl Onliner {
 }
 
 impl Leg {
-    pub(super) fn new(join: &super::Join, deadline: Time) -> Leg {
+    /// `connect_by` is when it is removed if it never connects, `socketless_until` if no socket
+    /// comes for it.
+    pub(super) fn new(join: &super::Join, connect_by: Time, socketless_until: Time) -> Leg {
         Leg {
             id: join.leg,
             device: join.device.clone(),
             useragent: join.useragent.clone(),
-            link: Link::Connecting { deadline },
-            socket: Socket::Held,
+            link: Link::Connecting { deadline: connect_by },
+            socket: match join.has_socket {
+                true => Socket::Held,
+                false => Socket::Lost { until: socketless_until },
+            },
+            talks: None,
             sections: match join.growth {
                 Growth::ByOffer => Sections::Settled { slots: join.slots },
                 Growth::Never => Sections::Fixed,

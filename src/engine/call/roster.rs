@@ -9,16 +9,20 @@ impl Call {
     pub(super) fn join(&mut self, now: Now, join: &Join) -> Result<(), Refusal> {
         self.admits(&join.who)?;
         let first = self.onliners.is_empty();
-        let leg = Leg::new(join, now.time + self.rules.connect_timeout);
+        let connect_by = now.time + self.rules.connect_timeout;
+        let leg = Leg::new(join, connect_by, now.time + self.rules.socketless_max);
         match self.onliners.iter().position(|onliner| onliner.who == join.who) {
             Some(known) => self.add_leg(known, join, leg),
             None => {
-                let mute = if join.muted { Mute::BySelf } else { Mute::Off };
-                let legs = alloc::vec![leg];
-                self.onliners.push(Onliner { who: join.who.clone(), mute, legs });
+                let mute = self.mute_on_entry(&join.who, join.muted);
+                if mute.is_muted() != join.muted {
+                    self.effects.push_back(Effect::Sound { who: join.who.clone(), muted: true });
+                }
+                self.onliners.push(Onliner::new(join.who.clone(), mute, leg));
                 self.effects.push_back(Effect::Listed);
             }
         }
+        self.tell_talkers(join);
         self.answer_ringing(&join.who, &join.device);
         match (&self.place, self.phase) {
             (Place::Direct(pair), Phase::Calling) if first => {
@@ -59,8 +63,12 @@ impl Call {
     }
 
     pub(super) fn sound(&mut self, now: Now, who: &Jid, muted: bool) -> Result<(), Refusal> {
+        let may_speak = self.check_may_speak(who);
         let onliner = self.onliners.iter_mut().find(|onliner| onliner.who == *who);
         let onliner = onliner.ok_or(Refusal::NotInCall)?;
+        if !muted {
+            may_speak?;
+        }
         if onliner.mute.is_muted() != muted {
             onliner.mute = if muted { Mute::BySelf } else { Mute::Off };
             self.changed(now);
@@ -102,6 +110,21 @@ impl Call {
         }
     }
 
+    /// Its legs are lost on our side: their devices are asked to dial again, and stay who they
+    /// are meanwhile.
+    pub(super) fn media_gone(&mut self, now: Now) {
+        let until = now.time + self.rules.lost_grace;
+        for onliner in &mut self.onliners {
+            for leg in &mut onliner.legs {
+                leg.link = Link::Lost { until };
+                leg.talks = None;
+                let (who, device) = (onliner.who.clone(), leg.device.clone());
+                self.effects.push_back(Effect::Restart { who, device });
+            }
+        }
+        self.changed(now);
+    }
+
     pub(super) fn answered(&mut self, id: LegId, slots: usize) {
         if let Some(leg) = self.leg_mut(id) {
             leg.sections.answered(slots);
@@ -140,14 +163,15 @@ impl Call {
     }
 
     /// Takes a leg out; the onliner goes with his last leg, the call with its last onliner.
-    fn remove_leg(&mut self, now: Now, id: LegId, reason: LegEnd) {
+    pub(super) fn remove_leg(&mut self, now: Now, id: LegId, reason: LegEnd) {
         let holds = |onliner: &Onliner| onliner.legs.iter().any(|leg| leg.id == id);
         let Some(at) = self.onliners.iter().position(holds) else { return };
         let onliner = &mut self.onliners[at];
         let who = onliner.who.clone();
         let gone: alloc::vec::Vec<Leg> = onliner.legs.extract_if(.., |leg| leg.id == id).collect();
         if onliner.legs.is_empty() {
-            self.onliners.remove(at);
+            let onliner = self.onliners.remove(at);
+            self.cease(&onliner);
             self.effects.push_back(Effect::Listed);
         }
         for leg in gone {
@@ -161,7 +185,7 @@ impl Call {
 
     pub(super) fn put_out(&mut self, who: &Jid, leg: Leg, reason: LegEnd) {
         self.effects.push_back(Effect::CloseLeg { leg: leg.id, reason });
-        self.effects.push_back(Effect::PutOut { who: who.clone(), device: leg.device });
+        self.effects.push_back(Effect::PutOut { who: who.clone(), device: leg.device, reason });
     }
 
     fn leg_of(&self, who: &Jid, device: &str) -> Option<LegId> {
@@ -169,7 +193,7 @@ impl Call {
         onliner.legs.iter().find(|leg| *leg.device == *device).map(|leg| leg.id)
     }
 
-    fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+    pub(super) fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
         let mut legs = self.onliners.iter_mut().flat_map(|onliner| &mut onliner.legs);
         legs.find(|leg| leg.id == id)
     }

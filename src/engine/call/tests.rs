@@ -62,6 +62,7 @@ impl Story {
             useragent: "".into(),
             leg: LegId(self.legs),
             muted,
+            has_socket: true,
             slots: 1,
             growth: Growth::ByOffer,
         }))
@@ -141,7 +142,11 @@ fn a_refused_direct_call_finishes_and_tells_the_caller() {
     let effects = story.reject("boris").unwrap();
     let (caller, by, device, reason) = (jid("anna"), jid("boris"), "tv".into(), "busy".into());
     assert!(effects.contains(&Effect::Rejected { caller, by, device, reason }));
-    assert!(effects.contains(&Effect::PutOut { who: jid("anna"), device: "phone".into() }));
+    assert!(effects.contains(&Effect::PutOut {
+        who: jid("anna"),
+        device: "phone".into(),
+        reason: LegEnd::CallFinished,
+    }));
     assert!(effects.contains(&Effect::Finished));
     assert!(matches!(story.call.phase(), Phase::Finished { start: None, .. }));
 }
@@ -219,7 +224,11 @@ fn a_second_device_puts_the_first_one_out() {
     let mut story = Story::group();
     story.join("anna", "phone", false).unwrap();
     let effects = story.join("anna", "desk", false).unwrap();
-    assert!(effects.contains(&Effect::PutOut { who: jid("anna"), device: "phone".into() }));
+    assert!(effects.contains(&Effect::PutOut {
+        who: jid("anna"),
+        device: "phone".into(),
+        reason: LegEnd::OtherDevice,
+    }));
     assert_eq!(permitted(&effects), Some([2].into()));
 }
 
@@ -422,3 +431,182 @@ fn the_legs_of_one_person_are_told_with_the_permits() {
     });
     assert_eq!(shared, Some([[LegId(1), LegId(2)].into()].into()));
 }
+
+// ---- What one may do to others.
+
+fn mutes(story: &Story) -> Vec<Mute> {
+    story.call.onliners().iter().map(|onliner| onliner.mute.clone()).collect()
+}
+
+fn mute_all(story: &mut Story, name: &str, sticky: bool) -> Result<Vec<Effect>, Refusal> {
+    story.input(Input::MuteAll { who: jid(name), sticky })
+}
+
+fn sound(story: &mut Story, name: &str, muted: bool) -> Result<Vec<Effect>, Refusal> {
+    story.input(Input::Sound { who: jid(name), muted })
+}
+
+#[test]
+fn mute_all_spares_who_did_it_and_names_him_to_the_others() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    story.join("boris", "phone", false).unwrap();
+    story.join("clara", "phone", true).unwrap();
+    let effects = mute_all(&mut story, "anna", false).unwrap();
+    assert!(effects.contains(&Effect::MutedAll { by: jid("anna") }));
+    assert_eq!(permitted(&effects), Some([1].into()));
+    let by_anna = Mute::ByModerator(jid("anna"));
+    assert_eq!(mutes(&story), [Mute::Off, by_anna, Mute::BySelf]);
+    assert_eq!(permitted(&sound(&mut story, "boris", false).unwrap()), Some([1, 2].into()));
+    assert_eq!(mute_all(&mut story, "dora", false), Err(Refusal::NotInCall));
+}
+
+#[test]
+fn a_sticky_mute_binds_who_is_here_and_who_comes_until_it_is_lifted() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    story.join("boris", "phone", false).unwrap();
+    mute_all(&mut story, "anna", true).unwrap();
+    assert!(story.call.is_mute_sticky());
+    assert_eq!(sound(&mut story, "boris", false), Err(Refusal::MutedByModerator));
+    let effects = story.join("clara", "phone", false).unwrap();
+    assert!(effects.contains(&Effect::Sound { who: jid("clara"), muted: true }));
+    assert_eq!(permitted(&effects), None);
+    // Neither another leg nor coming anew gets around it; who did it is free.
+    story.join("boris", "phone", false).unwrap();
+    story.leave("boris", "phone").unwrap();
+    story.join("boris", "phone", false).unwrap();
+    assert_eq!(sound(&mut story, "boris", false), Err(Refusal::MutedByModerator));
+    sound(&mut story, "anna", true).unwrap();
+    sound(&mut story, "anna", false).unwrap();
+    let effects = story.input(Input::LiftMute { who: jid("anna") }).unwrap();
+    assert_eq!(permitted(&effects), None, "lifting unmutes nobody");
+    assert!(sound(&mut story, "boris", false).is_ok());
+}
+
+#[test]
+fn one_who_is_put_out_is_told_why_and_may_come_again() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    story.join("boris", "phone", false).unwrap();
+    let kick = |who: &str| Input::Kick { by: jid("anna"), who: jid(who) };
+    let effects = story.input(kick("boris")).unwrap();
+    let (who, device, reason) = (jid("boris"), "phone".into(), LegEnd::Kicked);
+    assert!(effects.contains(&Effect::CloseLeg { leg: LegId(2), reason }));
+    assert!(effects.contains(&Effect::PutOut { who, device, reason }));
+    assert_eq!(permitted(&effects), Some([1].into()));
+    assert_eq!(story.people(), ["anna"]);
+    assert_eq!(story.input(kick("boris")), Err(Refusal::NoSuchOnliner));
+    let by_outsider = Input::Kick { by: jid("boris"), who: jid("anna") };
+    assert_eq!(story.input(by_outsider), Err(Refusal::NotInCall));
+    assert!(story.join("boris", "phone", false).is_ok());
+}
+
+// ---- Who talks.
+
+fn talking(story: &mut Story, leg: u64, level: Option<u8>) -> Vec<Effect> {
+    let level = level.map(crate::Level::from_extension);
+    story.input(Input::Talking { leg: LegId(leg), level }).unwrap()
+}
+
+fn told_talking(effects: &[Effect]) -> Vec<(String, bool)> {
+    let told = |effect: &Effect| match effect {
+        Effect::Talking { who, level, to: Audience::Call } => {
+            Some((String::from(&who.as_str()[2..]), level.is_some()))
+        }
+        _ => None,
+    };
+    effects.iter().filter_map(told).collect()
+}
+
+fn told(name: &str, talks: bool) -> (String, bool) {
+    (name.into(), talks)
+}
+
+#[test]
+fn a_voice_that_began_ceases_by_mute_and_by_leaving() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    story.join("boris", "phone", false).unwrap();
+    story.wait(Duration::from_secs(1));
+    assert_eq!(told_talking(&talking(&mut story, 1, Some(30))), [told("anna", true)]);
+    assert_eq!(told_talking(&talking(&mut story, 1, Some(30))), []);
+    story.wait(TALKING);
+    assert_eq!(told_talking(&sound(&mut story, "anna", true).unwrap()), [told("anna", false)]);
+    story.wait(TALKING * 4);
+    let again = sound(&mut story, "anna", false).unwrap();
+    assert_eq!(told_talking(&again), [told("anna", true)]);
+    let gone = story.leave("anna", "phone").unwrap();
+    assert_eq!(told_talking(&gone), [told("anna", false)]);
+}
+
+#[test]
+fn ten_talking_events_a_second_are_told_and_what_changes_back_is_not() {
+    let mut story = Story::group();
+    for name in ["anna", "boris", "clara"] {
+        story.join(name, "phone", false).unwrap();
+    }
+    story.wait(Duration::from_secs(1));
+    assert_eq!(told_talking(&talking(&mut story, 1, Some(30))), [told("anna", true)]);
+    assert_eq!(told_talking(&talking(&mut story, 2, Some(30))), []);
+    assert_eq!(told_talking(&talking(&mut story, 3, Some(30))), []);
+    assert_eq!(told_talking(&talking(&mut story, 2, None)), []);
+    story.wait(TALKING);
+    assert_eq!(told_talking(&story.effects()), [told("clara", true)]);
+    story.wait(TALKING * 10);
+    assert_eq!(told_talking(&story.effects()), []);
+}
+
+#[test]
+fn whoever_comes_learns_who_talks() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    talking(&mut story, 1, Some(33));
+    let effects = story.join("boris", "phone", false).unwrap();
+    let to = Audience::Device { who: jid("boris"), device: "phone".into() };
+    let level = Some(crate::Level::from_extension(33));
+    assert!(effects.contains(&Effect::Talking { who: jid("anna"), level, to }));
+}
+
+// ---- The worker dies, and HTTP without a socket.
+
+#[test]
+fn everybody_dials_again_when_the_media_is_gone_and_stays_who_he_is() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    story.join("boris", "phone", true).unwrap();
+    let effects = story.input(Input::MediaGone).unwrap();
+    for name in ["anna", "boris"] {
+        let restart = Effect::Restart { who: jid(name), device: "phone".into() };
+        assert!(effects.contains(&restart));
+    }
+    story.join("boris", "phone", false).unwrap();
+    assert_eq!(mutes(&story), [Mute::Off, Mute::BySelf]);
+    story.wait(RULES.lost_grace);
+    assert_eq!(story.people(), ["boris"]);
+}
+
+#[test]
+fn a_leg_without_any_socket_lives_as_long_as_one_that_lost_it() {
+    let mut story = Story::group();
+    story.legs += 1;
+    let join = Join {
+        who: jid("anna"),
+        device: "http".into(),
+        useragent: "".into(),
+        leg: LegId(1),
+        muted: false,
+        has_socket: false,
+        slots: 1,
+        growth: Growth::Never,
+    };
+    story.input(Input::Join(join)).unwrap();
+    story.seen(1, Seen::Alive);
+    story.wait(RULES.socketless_max - Duration::from_millis(1));
+    assert_eq!(story.people(), ["anna"]);
+    story.wait(Duration::from_millis(1));
+    assert!(story.call.is_finished());
+}
+
+/// Between two talking events.
+const TALKING: Duration = crate::limits::TALKING_INTERVAL;

@@ -14,6 +14,8 @@ pub struct Reception {
     transit: i64,
     /// 48 kHz samples, times 16.
     jitter_x16: u32,
+    /// Of the last report.
+    fraction: u8,
 }
 
 /// One report's numbers.
@@ -40,6 +42,7 @@ impl Reception {
             received_before: 0,
             transit: transit(at, timestamp),
             jitter_x16: 0,
+            fraction: 0,
         }
     }
 
@@ -56,6 +59,11 @@ impl Reception {
         self.jitter_x16 = u32::try_from(next).unwrap_or(u32::MAX);
     }
 
+    /// Share of packets lost in the last report's time, in 256ths.
+    pub fn lost_lately(&self) -> u8 {
+        self.fraction
+    }
+
     /// The numbers now; the next fraction counts from here.
     pub fn report(&mut self) -> Report {
         let expected = self.highest - self.base + 1;
@@ -65,6 +73,7 @@ impl Reception {
         self.received_before = self.received;
         let lost_since = expected_since.saturating_sub(received_since);
         let fraction = (lost_since * 256).checked_div(expected_since).unwrap_or(0).min(255);
+        self.fraction = fraction as u8;
         let total_lost = expected as i64 - self.received as i64;
         Report {
             fraction_lost: fraction as u8,

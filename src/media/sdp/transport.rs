@@ -95,6 +95,12 @@ impl Fingerprint {
 }
 
 impl Fingerprint {
+    /// A certificate's (DER).
+    pub(in crate::media) fn sha256_of(der: &[u8]) -> Fingerprint {
+        let digest = digest::digest(&digest::SHA256, der).as_ref().to_vec();
+        Fingerprint { algorithm: HashAlgorithm::Sha256, digest }
+    }
+
     /// Whether a certificate (DER) has this fingerprint.
     pub(in crate::media) fn is_of(&self, der: &[u8]) -> bool {
         let algorithm = match self.algorithm {

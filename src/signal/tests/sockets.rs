@@ -178,7 +178,7 @@ async fn a_confirm_that_the_server_asked_for_is_not_counted_against_the_pace() {
     let mut talk = anna.connect("tab").await;
     let device = Device { jid: jid(&anna.jid), name: "tab".into() };
     for _ in 0..100 {
-        let leave = ServerEvent::Leave { jid: anna.lobby.clone(), uid: "u".into() };
+        let leave = ServerEvent::Leave { jid: anna.lobby.clone(), uid: "u".into(), reason: None };
         house.node.deliver(To::Device(device.clone()), leave);
         let leave = talk.event("server.call.leave").await;
         let params = json!({ "confirm_id": leave["confirm_id"] });
@@ -259,7 +259,7 @@ async fn a_long_state_arrives_whole() {
     let anna = house.guest("anna").await;
     let mut talk = anna.connect("tab").await;
     let uid = "é".repeat(50_000);
-    let leave = ServerEvent::Leave { jid: anna.lobby.clone(), uid: uid.clone() };
+    let leave = ServerEvent::Leave { jid: anna.lobby.clone(), uid: uid.clone(), reason: None };
     house.node.deliver(To::Person(jid(&anna.jid)), leave);
     assert_eq!(talk.event("server.call.leave").await["params"]["uid"], uid);
 }

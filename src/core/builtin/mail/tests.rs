@@ -32,7 +32,7 @@ impl Desk {
 }
 
 fn leave(uid: &str) -> ServerEvent {
-    ServerEvent::Leave { jid: "g-1".into(), uid: uid.into() }
+    ServerEvent::Leave { jid: "g-1".into(), uid: uid.into(), reason: None }
 }
 
 fn state(uid: &str, gentime: i64) -> ServerEvent {
@@ -45,6 +45,7 @@ fn state(uid: &str, gentime: i64) -> ServerEvent {
         finish: None,
         audiorecord: false,
         onliners: vec![],
+        sticky: false,
         gentime,
         timestamp: 0,
     })
