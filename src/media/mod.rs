@@ -6,6 +6,7 @@
 
 mod addresses;
 mod batch;
+mod berth;
 pub mod dialogue;
 pub mod dtls;
 mod fanout;
@@ -35,11 +36,11 @@ use engine::routes::Permits;
 use engine::{LegId, Level};
 use tokio::sync::oneshot;
 
+pub use berth::StartFault;
 pub use leg::{LegSpec, NoticeSink, SlotSpec, VoiceSpec};
 pub use mailbox::{Full, Order};
 pub use pool::Pool;
 pub use reading::{LegReading, SlotReading};
-pub use worker::StartFault;
 
 use crate::clock::Clock;
 use mailbox::Mailbox;

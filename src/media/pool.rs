@@ -6,10 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::berth::{self, Berth, Boarded, StartFault};
 use super::dtls::Identity;
 use super::mailbox::Order;
 use super::stats::Reading;
-use super::worker::{self, Berth, StartFault};
+use super::worker::Ended;
 use super::{PoolSpec, WorkerHandle};
 use crate::limits::WORKER_RESTARTS_MAX;
 
@@ -36,12 +37,12 @@ impl Pool {
         let (present, restarts) = (RwLock::default(), AtomicU64::new(0));
         let workers = Arc::new(Workers { present, restarts });
         for number in 0..spec.workers.max(1) {
-            let berth = Berth::new(number, spec, identity.clone())?;
-            let (handle, worker) = worker::board(&berth)?;
+            let place = Berth::new(number, spec, identity.clone())?;
+            let (handle, worker) = berth::board(&place)?;
             workers.write().push(handle);
             let crew = workers.clone();
             let name = format!("media-{number}");
-            std::thread::Builder::new().name(name).spawn(move || crew.man(&berth, worker))?;
+            std::thread::Builder::new().name(name).spawn(move || crew.man(&place, worker))?;
         }
         Ok(Pool { workers, fingerprint })
     }
@@ -96,32 +97,32 @@ impl Drop for Pool {
 
 impl Workers {
     /// Runs worker after worker in one berth, until one is told to stop.
-    fn man(&self, berth: &Berth, first: worker::Boarded) {
+    fn man(&self, place: &Berth, first: Boarded) {
         let mut next = Some(first);
         for restarts in 0.. {
             let Some(boarded) = next.take() else { return };
             let mailbox = boarded.mailbox();
             let ran = catch_unwind(AssertUnwindSafe(|| boarded.run()));
             mailbox.abandon();
-            if matches!(ran, Ok(worker::Ended::Stopped)) {
+            if matches!(ran, Ok(Ended::Stopped)) {
                 return;
             }
-            tracing::error!(worker = berth.number, "media worker ended, its calls dial again");
+            tracing::error!(worker = place.number, "media worker ended, its calls dial again");
             if restarts < WORKER_RESTARTS_MAX {
-                next = self.replace(berth);
+                next = self.replace(place);
             } else {
-                tracing::error!(worker = berth.number, "media worker ends too often: given up");
+                tracing::error!(worker = place.number, "media worker ends too often: given up");
             }
             // Now, as a call that dials again must find the next one.
             mailbox.tell_gone();
         }
     }
 
-    fn replace(&self, berth: &Berth) -> Option<worker::Boarded> {
-        match worker::board(berth) {
+    fn replace(&self, place: &Berth) -> Option<Boarded> {
+        match berth::board(place) {
             Ok((handle, boarded)) => {
-                if let Some(place) = self.write().get_mut(berth.number) {
-                    *place = handle;
+                if let Some(present) = self.write().get_mut(place.number) {
+                    *present = handle;
                 }
                 self.restarts.fetch_add(1, Ordering::Relaxed);
                 Some(boarded)

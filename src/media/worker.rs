@@ -4,19 +4,16 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::LegId;
 use engine::routes::Routes;
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Poll, Token};
 
 use super::addresses::Addresses;
 use super::batch::{Inbox, Outbox};
-use super::dtls::{Handshakes, Identity, NoIdentity, Outcome};
+use super::dtls::{Handshakes, Outcome};
 use super::ice::IceLite;
 use super::ingress::Extra;
 use super::leg::{Leg, LegSpec, Life, OutSlot, SlotSpec, Source, SrtpKeys, Told, VoiceSpec};
@@ -26,43 +23,15 @@ use super::seats::Seats;
 use super::socket::UdpSocket;
 use super::srtp::{Opener, Sealer};
 use super::stats::Stats;
-use super::{CallNo, Notice, NoticeSink, PoolSpec, WorkerHandle};
+use super::{CallNo, Notice, NoticeSink};
 use crate::clock::Clock;
 use crate::limits::{EARLY_PACKETS, TICK, TICKS_A_SWEEP};
 
-const SOCKET: Token = Token(0);
-const WAKER: Token = Token(1);
+pub(super) const SOCKET: Token = Token(0);
+pub(super) const WAKER: Token = Token(1);
 
 /// Receive batches before orders are looked at again: 1,024 datagrams, about 3 ms.
 const BATCHES_A_TURN: usize = 16;
-
-/// Why the media plane cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartFault {
-    #[error("cannot listen for media on UDP port {port}: {cause}")]
-    Bind { port: u16, cause: io::Error },
-    #[error("cannot start a media thread: {0}")]
-    Thread(#[from] io::Error),
-    #[error(transparent)]
-    Identity(#[from] NoIdentity),
-}
-
-/// What outlives a worker's thread: the socket that clients know, our certificate, the counters.
-pub(super) struct Berth {
-    pub number: usize,
-    identity: Identity,
-    socket: Arc<UdpSocket>,
-    stats: Arc<Stats>,
-    candidates: Arc<[SocketAddr]>,
-    silent_after: Duration,
-    clock: Clock,
-}
-
-/// A worker about to run.
-pub(super) struct Boarded {
-    worker: Worker,
-    poll: Poll,
-}
 
 /// How a worker's thread ended, where it did not panic.
 pub(super) enum Ended {
@@ -91,79 +60,14 @@ pub(super) struct Worker {
     /// Notices that their call had no room for; told again each tick.
     pub untold: Vec<(NoticeSink, Notice)>,
     /// Handshakes to close whose order did not fit the queue.
-    unclosed: Vec<LegId>,
-    mailbox: Arc<Mailbox>,
+    pub unclosed: Vec<LegId>,
+    pub mailbox: Arc<Mailbox>,
     pub clock: Clock,
-    sweep: u32,
-}
-
-impl Berth {
-    /// Binds the socket of worker `number`.
-    pub fn new(number: usize, spec: &PoolSpec, identity: Identity) -> Result<Berth, StartFault> {
-        let port = if spec.port == 0 { 0 } else { spec.port.saturating_add(number as u16) };
-        let bind = UdpSocket::bind(spec.bind, port);
-        let socket = Arc::new(bind.map_err(|cause| StartFault::Bind { port, cause })?);
-        let port = socket.port()?;
-        let candidates = spec.advertised.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
-        let (stats, clock) = (Arc::default(), spec.clock);
-        let silent_after = spec.silent_after;
-        Ok(Berth { number, identity, socket, stats, candidates, silent_after, clock })
-    }
-}
-
-/// A new worker in a berth, without legs, and how calls reach it.
-pub(super) fn board(berth: &Berth) -> Result<(WorkerHandle, Boarded), StartFault> {
-    let poll = Poll::new()?;
-    let fd = berth.socket.as_raw_fd();
-    poll.registry().register(&mut SourceFd(&fd), SOCKET, Interest::READABLE)?;
-    let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), WAKER)?));
-    let tell = mailbox.clone();
-    let (name, socket) = (format!("dtls-{}", berth.number), berth.socket.clone());
-    let handshakes =
-        Handshakes::start(name, berth.identity.clone(), socket.clone(), move |outcome| {
-            tell.outcome(outcome);
-        })?;
-    let tell = mailbox.clone();
-    let meter = Meter::start(format!("meter-{}", berth.number), move |leg, said| {
-        tell.level(leg, said);
-    })?;
-    berth.stats.legs(0);
-    let worker = Worker {
-        socket,
-        seats: Seats::default(),
-        legs: HashMap::new(),
-        addresses: Addresses::default(),
-        calls: HashMap::new(),
-        outbox: Outbox::default(),
-        handshakes,
-        stats: berth.stats.clone(),
-        silent_after: berth.silent_after,
-        meter,
-        extra: Extra::default(),
-        early: HashMap::new(),
-        reply: Vec::new(),
-        untold: Vec::new(),
-        unclosed: Vec::new(),
-        mailbox: mailbox.clone(),
-        clock: berth.clock,
-        sweep: 0,
-    };
-    let (stats, candidates) = (berth.stats.clone(), berth.candidates.clone());
-    Ok((WorkerHandle { mailbox, stats, candidates }, Boarded { worker, poll }))
-}
-
-impl Boarded {
-    pub fn mailbox(&self) -> Arc<Mailbox> {
-        self.worker.mailbox.clone()
-    }
-
-    pub fn run(self) -> Ended {
-        self.worker.run(self.poll)
-    }
+    pub sweep: u32,
 }
 
 impl Worker {
-    fn run(mut self, mut poll: Poll) -> Ended {
+    pub fn run(mut self, mut poll: Poll) -> Ended {
         let mut events = Events::with_capacity(4);
         let mut inbox = Inbox::default();
         let mut mail = Mail::default();
