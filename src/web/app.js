@@ -2,6 +2,7 @@
 // call.js; this file only tells it what people want and draws what it says.
 
 import { api } from "./api.js";
+import { watchWaking } from "./awake.js";
 import { VoxhallClient } from "./call.js";
 import { CallView } from "./callview.js";
 import { Devices } from "./devices.js";
@@ -362,8 +363,7 @@ setInterval(() => view?.drawLevels(session?.me.jid), LEVELS_MS);
 setInterval(draw, SECOND_MS);
 setInterval(() => client && view.drawQuality(), 2 * SECOND_MS);
 setInterval(() => client?.isOpen && !document.hidden && refresh(), REFRESH_MS);
-addEventListener("online", () => client?.retryNow());
-document.addEventListener("visibilitychange", () => document.hidden || client?.retryNow());
+watchWaking({ wake: () => client?.wake(), look: () => client?.retryNow() });
 /** A page that goes away hangs up, but remembers where it was. */
 addEventListener("pagehide", () => {
   const jid = client?.call?.jid;

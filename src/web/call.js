@@ -1,13 +1,13 @@
-// A Voxhall call, without any user interface: this file and socket.js, free to lift into another
-// client. meters.js adds loudness and quality.
+// A Voxhall call, without any user interface: this file and its parts (directory.js, leg.js,
+// mending.js, socket.js), free to lift into another client. meters.js adds loudness and quality.
 //
 //   const client = new VoxhallClient({ base: location.origin, team, token, device, me });
 //   client.addEventListener("track", (e) => play(e.detail.mid, e.detail.track));
 //   client.connect();
 //   client.join(chatJid, { track: microphoneTrack });
 //
-// It decides when to dial, to dial again and to give up. It knows no page, no microphone picker
-// and no wording. Where a rule comes from: PROTOCOL (events), BROWSERS (what real clients do).
+// It decides when to dial, to mend, to dial again and to give up. It knows no page, no microphone
+// picker and no wording. Where a rule comes from: PROTOCOL (events), BROWSERS (what clients do).
 //
 // Events (`detail` in braces):
 //   socket {state: connecting|open|lost|taken, retryMs?}   the signalling socket
@@ -17,42 +17,37 @@
 //   talking {jid, actor, talking, _level}                  the server heard somebody begin or cease
 //   buzz, buzzcancel, reject {params of the event}         ringing
 //   muted {muted, everybody}                               the server changed our mute
+//   muteall {jid, muted}                                   another muted all, or lifted the ban
 //   warning {code, message, orig}   trouble {code}         a refusal; media that never connects
 //   event {event, params}                                  anything else the server said
-// `ended.reason`: left, rejected, no_answer, elsewhere, finished, or the code of a refusal.
+// `ended.reason`: left, rejected, no_answer, elsewhere, kicked, finished, or a refusal's code.
 
+import { Directory } from "./directory.js";
+import { Leg, sendingMids } from "./leg.js";
+import { Mending } from "./mending.js";
 import { Timers, VoxhallSocket } from "./socket.js";
 
 const REDIAL_MS = [400, 1000, 2000, 4000, 8000];
 const ANSWER_WITHIN_MS = 10000;
 const CONNECT_WITHIN_MS = 15000;
-/** Browsers report `disconnected` for a mere hiccup; only a lasting one is worth a new leg. */
-const HICCUP_MS = 4000;
+/** Browsers report `disconnected` for a mere hiccup; only a lasting one is worth mending. */
+const HICCUP_MS = 2000;
 /** A server that goes away says `finish` first; its socket closes within this time. */
 const FAREWELL_MS = 1500;
-const FINISHED_MAX = 256;
 const OF_A_LEG = ["client.call.offer", "client.call.trickle", "client.call.sdp"];
 const WORTH_RETRYING = ["too_fast", "draining"];
 
 export class VoxhallClient extends EventTarget {
-  /** Jids of the people who are online. */
-  online = new Set();
-  /** Chat jid -> the last server.call.state of its live call. */
-  calls = new Map();
   /** This device's call: {jid, uid, muted, link: calling|connecting|connected|lost}, or null. */
   call = null;
   /** Person's jid -> the MediaStreamTrack that carries his voice now. */
   tracksByJid = new Map();
   /** The microphone's MediaStreamTrack, or null: then this device only listens. */
   track = null;
-  /** The RTCPeerConnection of the present leg, or null. */
-  pc = null;
-  /** Server clock minus ours, in milliseconds. */
-  clockLeadMs = null;
 
-  #options; #socket; #features = {}; #timers = new Timers(); #finished = new Set();
-  #freshSocket = false; #sender = null; #offerId = ""; #attempts = 0;
-  #jidByMid = new Map(); #sdpQueue = Promise.resolve();
+  #options; #socket; #features = {}; #timers = new Timers(); #directory = new Directory();
+  #freshSocket = false; #leg = null; #mending = null; #offerId = ""; #attempts = 0;
+  #jidByMid = new Map();
 
   /**
    * `base` http(s) origin; `team` uid; `token`; `device` at most 64 characters, one per tab; `me`
@@ -85,8 +80,43 @@ export class VoxhallClient extends EventTarget {
     this.#socket.retryNow();
   }
 
+  /**
+   * To be called after a sleep or a change of network: what does not live any more, socket or
+   * media, is mended at once.
+   */
+  wake() {
+    this.#socket.check();
+    if (this.call?.link === "connected") this.#proveMedia();
+    else if (this.call?.link === "lost" && this.isOpen) this.#recover();
+  }
+
+  /** Jids of the people who are online. */
+  get online() {
+    return this.#directory.online;
+  }
+
+  /** Chat jid -> the last server.call.state of its live call. */
+  get calls() {
+    return this.#directory.calls;
+  }
+
+  /** Server clock minus ours, in milliseconds; null before any call was told. */
+  get clockLeadMs() {
+    return this.#directory.clockLeadMs;
+  }
+
   get isOpen() {
     return this.#socket.isOpen;
+  }
+
+  /** The RTCPeerConnection of the present leg, or null. */
+  get pc() {
+    return this.#leg?.pc ?? null;
+  }
+
+  /** mid -> jid of who is heard in that section now, "" where nobody is. */
+  get jidByMid() {
+    return this.#jidByMid;
   }
 
   /** Starts the chat's call or joins it; accepting a ringing call is the same. */
@@ -126,13 +156,45 @@ export class VoxhallClient extends EventTarget {
   async setTrack(track) {
     this.track = track;
     this.#applyMute();
-    await this.#sender?.replaceTrack(track);
+    await this.#leg?.setTrack(track);
     if (this.call && !track && !this.call.muted) this.setMuted(true);
+  }
+
+  /** Mutes all others; `sticky`: until `liftMute()` they may not unmute themselves. */
+  muteAll({ sticky = false } = {}) {
+    this.#say("client.call.muteall", { muted: true, sticky });
+  }
+
+  /** Lets those speak whom a sticky mute holds: it unmutes nobody. */
+  liftMute() {
+    this.#say("client.call.muteall", { muted: false });
+  }
+
+  /** Puts somebody out of the call. */
+  kick(onliner) {
+    this.#say("client.call.kick", { onliner });
+  }
+
+  /** Rings `members` of the chat, or all of them; `stopRinging()` ends it. */
+  ring(members = []) {
+    this.#say("client.call.buzz", members.length > 0 ? { members } : {});
+  }
+
+  stopRinging() {
+    this.#say("client.call.buzzcancel", {});
+  }
+
+  record(audiorecord) {
+    this.#say("client.call.record", { uid: this.call?.uid, audiorecord });
   }
 
   /** Sends an event; it is resent until the server confirms it. Returns its confirm_id. */
   send(event, params) {
     return this.#socket.send(event, params);
+  }
+
+  #say(event, params) {
+    return this.call && this.send(event, { jid: this.call.jid, ...params });
   }
 
   // Signalling
@@ -151,7 +213,7 @@ export class VoxhallClient extends EventTarget {
   #onSocket(detail) {
     if (detail.state === "open") {
       this.#freshSocket = true;
-      if (this.call && this.call.link !== "connected") this.#dial();
+      if (this.call && this.call.link !== "connected") this.#recover();
     } else {
       this.#timers.stop("farewell");
       if (detail.state === "taken" && this.call) this.#end("elsewhere");
@@ -172,14 +234,14 @@ export class VoxhallClient extends EventTarget {
     "server.call.answer"(p) { this.#onSdp(p); },
     "server.call.tracks"(p) { this.#onTracks(p); },
     "server.call.sound"(p) { this.#onMuted(p, false); },
-    "server.call.muteall"(p) { this.#onMuted(p, true); },
-    "server.call.leave"(p) { if (this.#isMine(p)) this.#onPutOut(); },
+    "server.call.muteall"(p) { this.#onMuteAll(p); },
+    "server.call.leave"(p) { if (this.#isMine(p)) this.#onLeave(p._reason); },
     "server.call.restart"(p) { if (this.#isMine(p)) this.#dial(); },
     "server.call.talking"(p) { this.#emit("talking", p); },
     "server.call.buzz"(p) { this.#emit("buzz", p); },
     "server.call.buzzcancel"(p) { this.#emit("buzzcancel", p); },
     "server.call.reject"(p) {
-      if (this.#isMine(p)) this.call.rejected = true;
+      if (this.#isMine(p) && isDirect(p.jid)) this.call.rejected = true;
       this.#emit("reject", p);
     },
     "server.warning"(p) { this.#onWarning(p); },
@@ -195,28 +257,28 @@ export class VoxhallClient extends EventTarget {
     call.isPutOut = false;
     this.#setLink("calling");
     const { ice_servers: iceServers = [], ice_transport_policy: policy = "all" } = this.#features;
-    const ice = { iceServers, iceTransportPolicy: policy, bundlePolicy: "max-bundle" };
-    const pc = new RTCPeerConnection(ice);
-    this.pc = pc;
-    const voice = pc.addTransceiver(this.track ?? "audio", { direction: "sendrecv" });
-    this.#sender = voice.sender;
-    for (let slot = 1; slot < this.#options.slots; slot++) {
-      pc.addTransceiver("audio", { direction: "recvonly" });
-    }
-    pc.ontrack = ({ transceiver, track }) => this.#emit("track", { mid: transceiver.mid, track });
-    pc.onconnectionstatechange = () => pc === this.pc && this.#onConnection(pc.connectionState);
-    await pc.setLocalDescription().catch(() => {});
-    if (pc !== this.pc || this.call !== call) return;
-    const { sdp } = pc.localDescription;
-    const { jid, muted } = call;
-    const offer = { jid, sdp, trickle: true, muted, call_type: "audio" };
-    this.#offerId = this.send("client.call.offer", offer);
-    pc.onicecandidate = ({ candidate }) => pc === this.pc && this.#trickle(candidate);
-    const dtls = voice.sender.transport;
-    dtls?.addEventListener("statechange", () => {
-      if (pc === this.pc && dtls.state === "closed") this.#redial();
-    });
+    const ice = { iceServers, iceTransportPolicy: policy };
+    const leg = new Leg({ ice, slots: this.#options.slots, track: this.track });
+    this.#watch(leg);
     this.#timers.after("dial", ANSWER_WITHIN_MS, () => this.#redial());
+    const sdp = await leg.offer().catch(() => "");
+    if (leg !== this.#leg || !sdp) return;
+    const { jid, muted } = call;
+    const wish = { jid, sdp, trickle: true, muted, call_type: "audio" };
+    this.#offerId = this.send("client.call.offer", wish);
+  }
+
+  #watch(leg) {
+    this.#leg = leg;
+    this.#mending = new Mending(leg, {
+      offer: (sdp) => this.#say("client.call.sdp", { uid: this.call.uid, jsep: offer(sdp) }),
+      done: () => this.#onConnected(), failed: () => this.#dial(),
+    });
+    const on = (type, act) =>
+      leg.addEventListener(type, ({ detail }) => leg === this.#leg && act(detail));
+    on("track", (detail) => this.#emit("track", detail));
+    on("state", ({ state }) => this.#onConnection(state));
+    on("candidate", ({ candidate }) => this.#trickle(candidate));
   }
 
   #redial() {
@@ -230,9 +292,9 @@ export class VoxhallClient extends EventTarget {
   #forgetLeg() {
     this.#timers.stopAll();
     this.#socket.forget(OF_A_LEG);
-    this.pc?.close();
-    this.pc = null;
-    this.#sender = null;
+    this.#mending?.stop();
+    this.#leg?.close();
+    this.#leg = this.#mending = null;
     this.#jidByMid.clear();
     this.#seat();
   }
@@ -245,12 +307,21 @@ export class VoxhallClient extends EventTarget {
     this.#emit("ended", { jid, reason });
   }
 
+  #onLeave(reason) {
+    if (reason === "kicked") return this.#end("kicked");
+    if (reason === "other_device") return this.#end("elsewhere");
+    if (reason === "media_lost" || reason === "socket_lost") return this.#dial();
+    // A newer leg of our own took the place of an older one.
+    if (reason !== "replaced") this.#onPutOut(reason);
+  }
+
   /** The end of a call and another device both put this one out: the next state tells which. */
-  #onPutOut() {
+  #onPutOut(reason) {
     if (this.call.rejected) return this.#end("rejected");
     this.#forgetLeg();
     this.call.isPutOut = true;
-    this.#timers.after("farewell", FAREWELL_MS, () => this.call && this.#end("elsewhere"));
+    const ending = reason === "finished" ? reason : "elsewhere";
+    this.#timers.after("farewell", FAREWELL_MS, () => this.call && this.#end(ending));
   }
 
   #trickle(candidate) {
@@ -262,35 +333,56 @@ export class VoxhallClient extends EventTarget {
 
   #onConnection(state) {
     if (state === "connected") {
-      for (const timer of ["dial", "redial", "hiccup"]) this.#timers.stop(timer);
-      this.#attempts = 0;
-      this.#setLink("connected");
+      this.#onConnected();
     } else if (state === "disconnected") {
       this.#setLink("lost");
-      this.#timers.after("hiccup", HICCUP_MS, () => this.#redial());
-    } else if (state === "failed") {
+      this.#timers.after("hiccup", HICCUP_MS, () => this.#recover());
+    } else if (state === "closed" || (state === "failed" && !this.#mending.isRunning)) {
       this.#redial();
     }
   }
 
-  #onSdp({ jid, uid, jsep, jids = [], candidates = [] }) {
-    const { pc } = this;
-    if (!pc || this.call?.jid !== jid) return;
+  #onConnected() {
+    for (const timer of ["dial", "redial", "hiccup"]) this.#timers.stop(timer);
+    this.#mending.stop();
+    this.#attempts = 0;
+    this.#setLink("connected");
+  }
+
+  async #proveMedia() {
+    const leg = this.#leg;
+    const lives = await this.#mending?.isAlive();
+    if (leg && leg === this.#leg && !lives && this.call.link === "connected") this.#recover();
+  }
+
+  /** A leg that lived gets a new way through the network; else a new one takes its place. */
+  #recover() {
+    const canMend = this.call.uid && this.#leg?.isMendable;
+    if (this.isOpen && !canMend) return this.#dial();
+    this.#setLink("lost");
+    if (!this.isOpen) return;
+    this.#timers.stop("redial");
+    this.#mending.start();
+  }
+
+  // Descriptions
+
+  async #onSdp({ jid, uid, jsep, jids = [], candidates = [] }) {
+    const leg = this.#leg;
+    if (!leg || this.call?.jid !== jid) return;
     if (jsep.type === "answer") this.#onAnswered(uid);
-    this.#sdpQueue = this.#sdpQueue.then(async () => {
-      if (pc !== this.pc) return;
-      await pc.setRemoteDescription(jsep);
-      for (const candidate of candidates) await pc.addIceCandidate(candidate);
-      if (jsep.type === "offer") {
-        await pc.setLocalDescription();
-        const answer = { type: "answer", sdp: pc.localDescription.sdp };
-        this.send("client.call.sdp", { jid, uid, jsep: answer });
-      }
-      sendingMids(jsep.sdp).forEach((mid, i) => {
-        if (jids[i] && !this.#jidByMid.has(mid)) this.#jidByMid.set(mid, jids[i]);
-      });
-      this.#seat();
-    }).catch(() => pc === this.pc && this.#redial());
+    try {
+      const sdp = await leg.take(jsep, candidates);
+      if (leg !== this.#leg) return;
+      if (sdp) this.#say("client.call.sdp", { uid, jsep: { type: "answer", sdp } });
+    } catch {
+      return leg === this.#leg && this.#redial();
+    }
+    sendingMids(jsep.sdp).forEach((mid, i) => {
+      if (jids[i] && !this.#jidByMid.has(mid)) this.#jidByMid.set(mid, jids[i]);
+    });
+    this.#seat();
+    if (jsep.type === "answer") this.#mending.onAnswered();
   }
 
   #onAnswered(uid) {
@@ -313,7 +405,7 @@ export class VoxhallClient extends EventTarget {
   }
 
   #seat() {
-    const trackOf = new Map(this.pc?.getTransceivers().map((t) => [t.mid, t.receiver.track]));
+    const trackOf = this.#leg?.tracks ?? new Map();
     const seated = [...this.#jidByMid].filter(([mid, jid]) => jid && trackOf.has(mid));
     this.tracksByJid = new Map(seated.map(([mid, jid]) => [jid, trackOf.get(mid)]));
     this.#emit("tracks", {});
@@ -329,30 +421,24 @@ export class VoxhallClient extends EventTarget {
     this.#emit("call", { call: this.call });
   }
 
+  #onMuteAll(p) {
+    // The end of a sticky mute unmutes nobody.
+    if (p.muted !== false) this.#onMuted({ jid: p.jid, muted: true }, true);
+    if (this.#isMine(p)) this.#emit("muteall", p);
+  }
+
   #onOnline({ contacts = [], calls }) {
-    this.online = new Set(contacts.map((contact) => contact.jid));
-    const live = new Map((calls ?? []).map((call) => [call.jid, call]));
-    for (const [jid, known] of this.calls) {
-      const gone = live.get(jid)?.uid !== known.uid;
-      if (gone && (this.#freshSocket || !known.gentime)) this.calls.delete(jid);
-    }
-    for (const [jid, call] of live) if (!this.calls.has(jid)) this.calls.set(jid, { ...call });
+    this.#directory.takeOnline({ contacts, calls }, this.#freshSocket);
     const orphan = this.#freshSocket && this.call?.uid && this.call.link === "connected";
-    if (orphan && live.get(this.call.jid)?.uid !== this.call.uid) this.#dial();
+    const isThere = calls?.some(({ jid, uid }) => jid === this.call?.jid && uid === this.call.uid);
+    if (orphan && !isThere) this.#dial();
     this.#freshSocket = false;
     this.#emit("online", { contacts });
     this.#emit("calls", {});
   }
 
   #onState(state) {
-    const known = this.calls.get(state.jid);
-    const stale = known?.uid === state.uid && known.gentime >= state.gentime;
-    if (stale || this.#finished.has(state.uid)) return;
-    this.clockLeadMs = Math.max(this.clockLeadMs ?? -Infinity, state.gentime / 1e6 - Date.now());
-    if (state.finish) this.#finished.add(state.uid);
-    if (this.#finished.size > FINISHED_MAX) this.#finished.delete([...this.#finished][0]);
-    if (!state.finish) this.calls.set(state.jid, state);
-    else if (!known || known.uid === state.uid) this.calls.delete(state.jid);
+    if (!this.#directory.takeState(state)) return;
     if (this.#isMine(state)) this.#onMyState(state);
     this.#emit("calls", {});
   }
@@ -374,10 +460,22 @@ export class VoxhallClient extends EventTarget {
   }
 
   #onWarning({ message, code, orig }) {
+    const id = orig?.confirm_id;
+    if (this.#mending?.onRefused(id, code)) return;
     this.#emit("warning", { message, code, orig });
-    if (!this.call || orig?.confirm_id !== this.#offerId) return;
+    if (!this.call) return;
+    if (orig?.event === "client.call.sound") this.#onMuteRefused(orig.params);
+    if (id !== this.#offerId) return;
     if (WORTH_RETRYING.includes(code)) this.#redial();
     else this.#end(code ?? "refused");
+  }
+
+  /** Under a sticky mute, say: then it stays as it was. */
+  #onMuteRefused({ jid, muted }) {
+    if (jid !== this.call.jid || muted !== this.call.muted) return;
+    this.call.muted = !muted;
+    this.#applyMute();
+    this.#emit("call", { call: this.call });
   }
 
   // Small things
@@ -402,10 +500,10 @@ export class VoxhallClient extends EventTarget {
   }
 }
 
-/** The mids of the sections in which the writer of this SDP sends, in order. */
-function sendingMids(sdp) {
-  const sections = sdp.split(/^m=/m).slice(1).filter((section) => section.startsWith("audio"));
-  return sections
-    .filter((section) => !/^a=(recvonly|inactive)\s*$/m.test(section))
-    .map((section) => /^a=mid:(\S+)/m.exec(section)?.[1]);
+function offer(sdp) {
+  return { type: "offer", sdp };
+}
+
+function isDirect(jid) {
+  return jid.startsWith("d-");
 }

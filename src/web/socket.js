@@ -7,6 +7,8 @@ const BACKOFF_MS = [400, 1000, 2000, 4000, 8000];
 const OPEN_WITHIN_MS = 8000;
 const PING_EVERY_MS = 15000;
 const PONG_WITHIN_MS = 10000;
+/** After a sleep or a change of network nobody wants to wait that long. */
+const CHECK_WITHIN_MS = 2500;
 /** The server forgets a confirm_id after two minutes, so nothing is resent near that age. */
 const FORGET_AFTER_MS = 100000;
 const SEEN_MAX = 512;
@@ -52,6 +54,15 @@ export class VoxhallSocket extends EventTarget {
   /** Tries at once instead of waiting for the back-off. */
   retryNow() {
     if (this.#wanted && !this.#socket && !this.#opening) this.#open();
+  }
+
+  /** Asks whether the socket lives, with little patience, and gets another where it does not. */
+  check() {
+    this.#failures = 0;
+    this.retryNow();
+    const socket = this.#socket;
+    if (this.isOpen) this.#ping(CHECK_WITHIN_MS);
+    else if (socket) this.#timers.after("open", CHECK_WITHIN_MS, () => this.#drop(socket));
   }
 
   /** Sends now, or as soon as the socket is open, and again until confirmed. Returns the id. */
@@ -130,12 +141,12 @@ export class VoxhallSocket extends EventTarget {
     this.#whenLost(0);
   }
 
-  #ping() {
+  #ping(patienceMs = PONG_WITHIN_MS) {
     if (!this.isOpen) return;
     const socket = this.#socket;
     const askedAt = Date.now();
     socket.send(JSON.stringify({ event: "client.ping", confirm_id: `ping-${askedAt}` }));
-    this.#timers.after("pong", PONG_WITHIN_MS, () => {
+    this.#timers.after("pong", patienceMs, () => {
       if (this.#heardAt < askedAt) this.#drop(socket);
     });
   }
