@@ -23,6 +23,8 @@ macro_rules! embedded {
 
 /// Every file of `src/web` (a test compares).
 const FILES: &[(&str, &[u8])] = embedded![
+    "actions.css",
+    "actions.js",
     "api.js",
     "app.js",
     "awake.js",
@@ -39,6 +41,9 @@ const FILES: &[(&str, &[u8])] = embedded![
     "mending.js",
     "meters.js",
     "notices.js",
+    "outlet.js",
+    "person.js",
+    "personmenu.js",
     "places.js",
     "player.js",
     "ringing.js",
@@ -47,6 +52,7 @@ const FILES: &[(&str, &[u8])] = embedded![
     "soundpanel.js",
     "stage.css",
     "style.css",
+    "voices.js",
     "wording.js",
 ];
 

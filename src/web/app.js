@@ -1,6 +1,7 @@
 // The page: who I am, which screen is on, and what a press of a button does. The call itself is
 // call.js; this file only tells it what people want and draws what it says.
 
+import { Actions } from "./actions.js";
 import { api } from "./api.js";
 import { watchWaking } from "./awake.js";
 import { VoxhallClient } from "./call.js";
@@ -16,7 +17,8 @@ import { Player } from "./player.js";
 import { Ringing } from "./ringing.js";
 import { dropSession, keepSession, login, storedSession, tabDevice } from "./session.js";
 import { SoundPanel } from "./soundpanel.js";
-import { describeCall, endedText, refusedText } from "./wording.js";
+import { Voices } from "./voices.js";
+import { describeCall, endedText, refusedText, ringText } from "./wording.js";
 
 const REFRESH_MS = 15000;
 const LEVELS_MS = 100;
@@ -24,13 +26,17 @@ const SECOND_MS = 1000;
 /** A blip of the socket is nobody's business; a longer silence is. */
 const GONE_AFTER_MS = 1200;
 const LAST_CALL_KEY = "voxhall.incall";
+/** Their refusals show elsewhere, or mend themselves. */
+const QUIET_WARNINGS = ["client.call.leave", "client.call.offer", "client.call.sdp"];
 
 const $ = (id) => document.getElementById(id);
 const notices = new Notices($("banners"), $("toasts"));
 const devices = new Devices();
 const player = new Player();
+const voices = new Voices();
 const ringing = new Ringing($("rings"));
 new SoundPanel($("sound"), devices, player, notices);
+const actions = new Actions($("actions"), () => client);
 const list = new ChatList($("list"), (jid) => startCall(jid));
 
 let session = null;
@@ -99,7 +105,9 @@ async function enter() {
     base: location.origin, token, team: team.uid, me: me.jid, device: await tabDevice(),
     reauthorize,
   });
-  view = new CallView($("stage"), client, new CallMeters(client));
+  view = new CallView($("stage"), {
+    client, meters: new CallMeters(client), voices, onKick: (jid) => client.kick(jid),
+  });
   listenToClient(client);
   client.connect();
   window.voxhall = { client, devices, player, session: () => session };
@@ -152,17 +160,23 @@ function listenToClient(source) {
   });
   on("ended", onEnded);
   on("track", ({ mid, track }) => player.attach(mid, track));
-  on("talking", (talk) => view.hearServer(talk));
+  on("tracks", mix);
+  on("talking", (talk) => talk.jid === client.call?.jid && view.hearServer(talk));
   on("buzz", (buzz) => client.call?.jid !== buzz.jid && ringing.start({
-    jid: buzz.jid, timeoutS: buzz.buzz_timeout,
-    name: buzz.display_name || nameOf(buzz.jid), team: buzz.teaminfo?.display_name,
+    jid: buzz.jid, timeoutS: buzz.buzz_timeout, team: buzz.teaminfo?.display_name,
+    text: ringText({ isGroup: !buzz.jid.startsWith("d-"), actor: nameOf(buzz.actor),
+      chat: buzz.display_name || nameOf(buzz.jid) }),
   }));
   on("buzzcancel", ({ jid }) => ringing.stop(jid));
-  on("reject", ({ jid }) => ringing.stop(jid));
+  on("reject", ({ jid }) => {
+    ringing.stop(jid);
+    const isOwnGroup = jid === client.call?.jid && !jid.startsWith("d-");
+    if (isOwnGroup) notices.toast("Somebody does not want to come now.");
+  });
   on("muted", ({ everybody }) => everybody && notices.toast("Somebody muted everyone."));
+  on("muteall", ({ muted }) => muted === false && notices.toast("Everybody may speak again."));
   on("warning", ({ message, orig }) => {
-    const told = ["client.call.leave", "client.call.offer"].includes(orig?.event);
-    if (!told && message) notices.toast(message);
+    if (!QUIET_WARNINGS.includes(orig?.event) && message) notices.toast(message);
   });
   on("trouble", () => notices.show("media", "The server answers, but no sound gets through. A "
     + "firewall may block its UDP port. Still trying.", { kind: "error" }));
@@ -172,6 +186,7 @@ function listenToClient(source) {
 function onSocket({ state }) {
   socketState = state;
   clearTimeout(onSocket.timer);
+  if (state !== "open") view.forgetServer();
   if (state === "open") {
     notices.hide("server");
     notices.hide("taken");
@@ -193,10 +208,24 @@ function onEnded({ jid, reason }) {
   player.stop();
   if (!pending) devices.close();
   const text = endedText(reason, nameOf(jid));
-  if (text) notices.toast(text);
+  if (reason === "kicked") tellKicked(jid, text);
+  else if (text) notices.toast(text);
   if (pending) return;
   document.body.dataset.view = "list";
   if (!document.activeElement.closest("#list")) list.focus(jid);
+}
+
+/** It stays until read: whoever was put out must not think of a bad line. */
+function tellKicked(jid, text) {
+  const close = () => notices.hide("kicked");
+  notices.show("kicked", text, { kind: "error", actions: [
+    { label: "Call again", test: "call-again", act: () => startCall(jid) },
+    { label: "Close", act: close },
+  ] });
+}
+
+function mix() {
+  player.mix(new Map([...client.jidByMid].map(([mid, jid]) => [mid, voices.gainOf(jid)])));
 }
 
 /** What the server says may come in bursts; one look at the list answers them all. */
@@ -232,6 +261,7 @@ async function startCall(jid, { listenOnly = false } = {}) {
   ringing.stop(jid);
   notices.hide("mic");
   notices.hide("again");
+  notices.hide("kicked");
   draw();
   let track = null;
   try {
@@ -269,7 +299,7 @@ function hangUp() {
 }
 
 async function toggleMute() {
-  if (!client.call) return;
+  if (!client.call || $("mute").disabled) return;
   if (client.track) return client.setMuted(!client.call.muted);
   try {
     await client.setTrack(await devices.open());
@@ -303,6 +333,10 @@ $("mute").addEventListener("click", (event) => {
 $("back").addEventListener("click", () => { document.body.dataset.view = "list"; });
 $("return").addEventListener("click", () => { document.body.dataset.view = "stage"; });
 $("search").addEventListener("input", draw);
+voices.addEventListener("change", () => {
+  if (client) mix();
+  draw();
+});
 ringing.addEventListener("accept", ({ detail }) => startCall(detail.jid));
 ringing.addEventListener("refuse", ({ detail }) => client.reject(detail.jid));
 devices.addEventListener("track", ({ detail: { track } }) => {
@@ -316,7 +350,8 @@ player.addEventListener("blocked", ({ detail }) => {
   notices.show("sound", "The browser holds the sound back.", { kind: "error", actions });
 });
 listenToKeys({
-  isOn: () => Boolean(client?.call), isMuted: () => client.call.muted && client.track !== null,
+  isOn: () => Boolean(client?.call),
+  isMuted: () => client.call.muted && client.track !== null && !$("mute").disabled,
   toggle: toggleMute, setMuted: (muted) => client?.setMuted(muted),
 });
 
@@ -352,11 +387,11 @@ function drawNow() {
   const facts = { client, pending, me: session.me, nameOf, isOpen: socketState === "open" };
   const scene = here ? describeCall({ ...facts, jid: here }) : null;
   view.draw(scene ?? { chat: null });
+  if (scene) actions.draw(scene);
   $("return").hidden = !scene;
   if (scene) setText($("return"), `In ${scene.chat.name} — return to the call`);
   document.body.toggleAttribute("data-in-call", Boolean(scene));
-  const ring = ringing.caller && `${ringing.caller} is calling`;
-  document.title = ring || (scene ? `${scene.chat.name} · Voxhall` : "Voxhall");
+  document.title = ringing.text || (scene ? `${scene.chat.name} · Voxhall` : "Voxhall");
 }
 
 setInterval(() => view?.drawLevels(session?.me.jid), LEVELS_MS);

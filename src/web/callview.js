@@ -1,49 +1,62 @@
 // The call on the stage: who is in it, how it stands, own level, the controls.
 
-import { arrange, h, hueOf, icon, initials, setAttributes, setText } from "./dom.js";
+import { arrange, setAttributes, setText } from "./dom.js";
+import { drawPerson, makePerson } from "./person.js";
 
 const QUALITY = { good: "Good line", fair: "Fair line", poor: "Poor line" };
-const LINKS = { connecting: "Connecting…", lost: "Connection lost", ringing: "Ringing…" };
+const MUTES = {
+  on: { label: "Mute", icon: "#i-mic" },
+  off: { label: "Unmute", icon: "#i-mic-off" },
+  none: { label: "Use mic", icon: "#i-mic-off" },
+  held: { icon: "#i-lock" },
+};
+const PARTS = ["empty", "call", "call-name", "state", "timer", "quality", "recording", "people",
+  "hint", "controls", "mute", "leave", "meter"];
+/** How much of full loudness each decibel takes away: 50 dB of range. */
+const RANGE_DB = 50;
 
 export class CallView {
-  #root; #parts; #people = new Map(); #meters; #client; #serverTalk = new Map();
+  #parts; #people = new Map(); #meters; #client; #voices; #make; #serverTalk = new Map();
 
-  constructor(root, client, meters) {
-    this.#root = root;
+  constructor(root, { client, meters, voices, onKick }) {
     this.#client = client;
     this.#meters = meters;
-    const part = (id) => root.querySelector(`#${id}`);
-    this.#parts = {
-      empty: part("empty"), call: part("call"), name: part("call-name"), state: part("state"),
-      timer: part("timer"), quality: part("quality"), people: part("people"), hint: part("hint"),
-      controls: part("controls"), mute: part("mute"), leave: part("leave"), meter: part("meter"),
-    };
+    this.#voices = voices;
+    this.#make = (jid) => makePerson(jid, { voices, onKick });
+    const parts = PARTS.map((name) => [name, root.querySelector(`#${name}`)]);
+    this.#parts = Object.fromEntries(parts);
   }
 
   /** The server's word on who talks goes before our own ears. */
-  hearServer({ actor, talking }) {
-    this.#serverTalk.set(actor, talking);
+  hearServer({ actor, talking, _level: dBov }) {
+    this.#serverTalk.set(actor, { talking, dBov });
   }
 
-  /** `people` [{jid, name, muted, link}], `chat` {jid, name} or null, `state` in words. */
-  draw({ chat, people, state, link, mute, hint, elapsedS }) {
+  /** What it says while it cannot reach us is missed: own ears, until its next word. */
+  forgetServer() {
+    this.#serverTalk.clear();
+  }
+
+  /** What wording.js's describeCall() tells. */
+  draw({ chat, people, state, link, mute, muteText, hint, elapsedS, isRecorded }) {
     const { empty, call, controls, ...parts } = this.#parts;
     empty.hidden = chat !== null;
     call.hidden = controls.hidden = chat === null;
     if (!chat) return this.#clear();
-    setText(parts.name, chat.name);
+    setText(parts["call-name"], chat.name);
     setText(parts.state, state);
     setAttributes(parts.state, { "data-link": link });
     setText(parts.timer, elapsedS === null ? "" : clock(elapsedS));
-    arrange(parts.people, this.#people, people.map((person) => person.jid), makePerson);
-    for (const person of people) drawPerson(this.#people.get(person.jid), person);
+    parts.recording.hidden = !isRecorded;
+    setText(parts.recording, isRecorded ? "Being recorded" : "");
+    arrange(parts.people, this.#people, people.map((person) => person.jid), this.#make);
+    for (const person of people) drawPerson(this.#people.get(person.jid), person, this.#voices);
     parts.hint.hidden = !hint;
     setText(parts.hint, hint);
-    const label = { on: "Mute", off: "Unmute", none: "Use mic" }[mute];
-    setText(parts.mute.querySelector(".label"), label);
+    setText(parts.mute.querySelector(".label"), MUTES[mute].label ?? muteText);
+    setAttributes(parts.mute.querySelector("use"), { href: MUTES[mute].icon });
+    parts.mute.disabled = mute === "held";
     setAttributes(parts.mute, { "aria-pressed": mute !== "on", "data-mute": mute });
-    const use = parts.mute.querySelector("use");
-    setAttributes(use, { href: mute === "on" ? "#i-mic" : "#i-mic-off" });
     setText(parts.leave.querySelector(".label"), link === "ringing" ? "Cancel" : "Leave");
   }
 
@@ -54,9 +67,10 @@ export class CallView {
     const own = this.#meters.ownLevel();
     levels.set(me, own);
     for (const [jid, { element, muted }] of this.#people) {
-      const level = levels.get(jid) ?? 0;
+      const said = this.#serverTalk.get(jid);
+      const level = levels.get(jid) ?? amplitude(said?.dBov);
       const heard = this.#meters.isTalking(jid, level);
-      const talking = !muted && (this.#serverTalk.get(jid) ?? heard);
+      const talking = !muted && (said?.talking ?? heard);
       setAttributes(element, { "data-talking": talking });
       element.style.setProperty("--level", talking ? loudness(level).toFixed(2) : "0");
     }
@@ -74,37 +88,20 @@ export class CallView {
   }
 
   #clear() {
-    arrange(this.#parts.people, this.#people, [], makePerson);
-    setText(this.#parts.state, "");
-    setText(this.#parts.quality, "");
-    this.#serverTalk.clear();
+    arrange(this.#parts.people, this.#people, [], this.#make);
+    for (const part of ["state", "quality", "recording"]) setText(this.#parts[part], "");
+    this.forgetServer();
   }
 }
 
-function makePerson(jid) {
-  const arch = h("span", { class: "arch", "aria-hidden": "true" });
-  const letters = h("span", { class: "letters" });
-  arch.style.setProperty("--hue", hueOf(jid));
-  arch.append(letters, h("span", { class: "badge" }, icon("mic-off")));
-  const name = h("span", { class: "name" });
-  const about = h("span", { class: "quiet" });
-  const element = h("li", { class: "person", "data-test": "person", "data-jid": jid,
-    "data-talking": "false" }, arch, name, about);
-  return { element, letters, name, about, muted: false };
-}
-
-function drawPerson(row, { name, isMe, muted, link }) {
-  row.muted = muted;
-  setText(row.letters, initials(name));
-  setText(row.name, name);
-  const standing = LINKS[link] ?? (muted ? "Muted" : "");
-  setText(row.about, [isMe ? "You" : "", standing].filter(Boolean).join(" · "));
-  setAttributes(row.element, { "data-muted": muted, "data-link": link });
-}
-
-/** Amplitude 0..1 to a visible 0..1: 50 dB of range. */
+/** Amplitude 0..1 to a visible 0..1. */
 function loudness(level) {
-  return level > 0 ? Math.min(1, Math.max(0, 1 + (20 * Math.log10(level)) / 50)) : 0;
+  return level > 0 ? Math.min(1, Math.max(0, 1 + (20 * Math.log10(level)) / RANGE_DB)) : 0;
+}
+
+/** The server's level (0 loudest, 127 silence) as an amplitude. */
+function amplitude(dBov) {
+  return dBov === null || dBov === undefined ? 0 : 10 ** (-dBov / 20);
 }
 
 function clock(seconds) {

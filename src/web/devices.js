@@ -115,6 +115,12 @@ export class Devices extends EventTarget {
     return this.track?.label || "the default microphone";
   }
 
+  /** What the chosen speaker is called. */
+  get speakerLabel() {
+    const chosen = this.speakers.find((device) => device.deviceId === this.speaker);
+    return (this.speaker && chosen?.label) || "default speaker";
+  }
+
   async #start(id) {
     const clean = this.isCleaning;
     const cleaning = {

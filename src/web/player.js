@@ -1,8 +1,10 @@
-// Plays the voices: one audio element for each slot, one volume, one speaker.
+// Plays the voices: an outlet for each slot, one volume for all, one for each person, one speaker.
 // Event `blocked` {blocked}: the browser waits for a tap before it lets the page sound.
 
+import { Outlet } from "./outlet.js";
+
 export class Player extends EventTarget {
-  #elements = new Map();
+  #outlets = new Map();
   #volume = Number(localStorage.getItem("voxhall.volume") ?? 1);
   #speaker = "";
   #blocked = false;
@@ -19,43 +21,50 @@ export class Player extends EventTarget {
   set volume(volume) {
     this.#volume = volume;
     localStorage.setItem("voxhall.volume", volume);
-    for (const element of this.#elements.values()) element.volume = volume;
+    for (const outlet of this.#outlets.values()) outlet.volume = volume;
+  }
+
+  get isBlocked() {
+    return this.#blocked;
   }
 
   attach(mid, track) {
-    const element = this.#elements.get(mid) ?? new Audio();
-    this.#elements.set(mid, element);
-    element.autoplay = true;
-    element.volume = this.#volume;
-    element.srcObject = new MediaStream([track]);
-    if (this.#speaker) element.setSinkId?.(this.#speaker).catch(() => {});
-    this.#play(element);
+    const outlet = this.#outlets.get(mid) ?? new Outlet();
+    this.#outlets.set(mid, outlet);
+    outlet.volume = this.#volume;
+    if (this.#speaker) outlet.setSpeaker(this.#speaker)?.catch(() => {});
+    this.#watch(outlet.carry(track));
+  }
+
+  /** Voices move between slots: `gains` mid -> what is heard there is multiplied by. */
+  mix(gains) {
+    for (const [mid, outlet] of this.#outlets) outlet.gain = gains.get(mid) ?? 1;
+  }
+
+  isPlaying(mid) {
+    return this.#outlets.get(mid)?.isPlaying ?? false;
   }
 
   /** Rejects where the speaker is away or not allowed. */
   async chooseSpeaker(id) {
-    const elements = [...this.#elements.values()];
-    await Promise.all(elements.map((element) => element.setSinkId?.(id)));
+    await Promise.all([...this.#outlets.values()].map((outlet) => outlet.setSpeaker(id)));
     this.#speaker = id;
   }
 
   /** To be called from a tap or key press. */
   unlock() {
     this.#setBlocked(false);
-    for (const element of this.#elements.values()) this.#play(element);
+    for (const outlet of this.#outlets.values()) this.#watch(outlet.play());
   }
 
   stop() {
-    for (const element of this.#elements.values()) {
-      element.pause();
-      element.srcObject = null;
-    }
-    this.#elements.clear();
+    for (const outlet of this.#outlets.values()) outlet.stop();
+    this.#outlets.clear();
     this.#setBlocked(false);
   }
 
-  #play(element) {
-    element.play().catch((error) => {
+  #watch(playing) {
+    playing.catch((error) => {
       if (error.name === "NotAllowedError") this.#setBlocked(true);
     });
   }

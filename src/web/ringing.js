@@ -16,15 +16,16 @@ export class Ringing extends EventTarget {
     this.#place = place;
   }
 
-  /** Name of who rings, or "" in silence. */
-  get caller() {
-    return this.#cards.values().next().value?.name ?? "";
+  /** Who rings, in words, or "" in silence. */
+  get text() {
+    return this.#cards.values().next().value?.text ?? "";
   }
 
-  start({ jid, name, team, timeoutS = BUZZ_S }) {
+  /** `text` says who rings, on the card and in the title. */
+  start({ jid, text, team, timeoutS = BUZZ_S }) {
     this.stop(jid);
     const left = h("span", { class: "ring-left", "aria-hidden": "true" });
-    const title = h("p", { class: "ring-name", id: `ring-${jid}` }, `${name} is calling`);
+    const title = h("p", { class: "ring-name", id: `ring-${jid}` }, text);
     const answer = (type) => () => {
       this.stop(jid);
       this.dispatchEvent(new CustomEvent(type, { detail: { jid } }));
@@ -35,7 +36,7 @@ export class Ringing extends EventTarget {
         onclick: answer("refuse") }, icon("leave"), "Refuse"),
       h("button", { type: "button", class: "primary", "data-test": "accept",
         onclick: answer("accept") }, icon("call"), "Accept"));
-    this.#cards.set(jid, { name, element, left, endsAt: Date.now() + timeoutS * 1000 });
+    this.#cards.set(jid, { text, element, left, endsAt: Date.now() + timeoutS * 1000 });
     this.#place.append(element);
     if (document.activeElement === document.body) element.querySelector(".primary").focus();
     this.#run();

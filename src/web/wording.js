@@ -5,6 +5,7 @@ const ENDINGS = {
   no_answer: (name) => `${name} did not answer.`,
   rejected: (name) => `${name} does not want to talk now.`,
   elsewhere: () => "You joined this call from another device or tab.",
+  kicked: (name) => `Somebody put you out of the call in ${name}. You may call again.`,
   finished: () => "The call is over.",
   call_full: () => "This call is full.",
   no_right: () => "You may not join this call.",
@@ -36,7 +37,12 @@ export function refusedText(error) {
   return `The server said no: ${error.message}`;
 }
 
-/** Everything CallView draws. `pending` is the chat that waits for the microphone. */
+/** What the ringing card says: of a group it names who rings. */
+export function ringText({ isGroup, chat, actor }) {
+  return isGroup ? `${actor} calls you to ${chat}` : `${chat} is calling`;
+}
+
+/** Everything CallView and Actions draw. `pending` is the chat that waits for the microphone. */
 export function describeCall({ client, pending, me, nameOf, isOpen, jid }) {
   const { call } = client;
   const state = client.calls.get(jid);
@@ -44,8 +50,11 @@ export function describeCall({ client, pending, me, nameOf, isOpen, jid }) {
   const rings = isDirect && Boolean(state?.buzz) && !state.start;
   const live = call && !pending;
   const link = stageOf({ call, live, isOpen, rings });
-  const people = peopleOf({ call, live, me, nameOf, link, onliners: state?.onliners ?? [] });
-  const alone = people.length === 1 && link === "connected";
+  const onliners = state?.onliners ?? [];
+  const people = peopleOf({ call, live, me, nameOf, link, onliners, canKick: !isDirect });
+  const others = people.length - 1;
+  const holder = live ? holderOf({ call, state, onliners, me }) : "";
+  const alone = others === 0 && link === "connected";
   if (isDirect && rings && live) people.push(ringingPerson(jid, nameOf));
   const startedMs = state?.start ? Date.parse(state.start) : NaN;
   const nowMs = Date.now() + (client.clockLeadMs ?? 0);
@@ -54,10 +63,31 @@ export function describeCall({ client, pending, me, nameOf, isOpen, jid }) {
     people,
     state: STATES[link],
     link,
-    mute: !live || client.track === null ? (live ? "none" : "on") : call.muted ? "off" : "on",
-    hint: !alone ? "" : isDirect ? `${nameOf(jid)} is not here now.` : "Nobody else is here yet.",
+    mute: holder ? "held" : muteOf({ live, call, track: client.track }),
+    muteText: holder ? `Muted by ${nameOf(holder)}` : "",
+    hint: holder ? heldText(nameOf(holder)) : !alone ? ""
+      : isDirect ? `${nameOf(jid)} is not here now.` : "Nobody else is here yet.",
+    others, isGroup: !isDirect, isLive: Boolean(live && call.uid),
+    isSticky: Boolean(state?._sticky), isRecorded: Boolean(state?.audiorecord),
+    rings: Boolean(state?.buzz),
     elapsedS: Number.isNaN(startedMs) || !live ? null : Math.max(0, (nowMs - startedMs) / 1000),
   };
+}
+
+/** Jid of who muted us so that we may not undo it, or "". */
+function holderOf({ call, state, onliners, me }) {
+  const by = onliners.find((onliner) => onliner.jid === me.jid)?._muted_by ?? "";
+  return state?._sticky && call.muted && by !== me.jid ? by : "";
+}
+
+function heldText(name) {
+  return `${name} muted everyone and keeps it so. You can unmute once somebody lets you speak.`;
+}
+
+function muteOf({ live, call, track }) {
+  if (!live) return "on";
+  if (track === null) return "none";
+  return call.muted ? "off" : "on";
 }
 
 function stageOf({ call, live, isOpen, rings }) {
@@ -67,14 +97,18 @@ function stageOf({ call, live, isOpen, rings }) {
 }
 
 /** Oneself first, then the others as the server lists them. */
-function peopleOf({ call, live, me, nameOf, link, onliners }) {
+function peopleOf({ call, live, me, nameOf, link, onliners, canKick }) {
+  const mutedBy = ({ jid, _muted_by: by }) => (by && by !== jid ? nameOf(by) : "");
   const mine = link === "connected" || link === "ringing" ? "connected" : "connecting";
   const self = { jid: me.jid, name: me.display_name, isMe: true };
-  const own = { ...self, muted: live ? call.muted : false, link: link === "lost" ? link : mine };
+  const seated = onliners.find((onliner) => onliner.jid === me.jid) ?? {};
+  const own = { ...self, muted: live ? call.muted : false, link: link === "lost" ? link : mine,
+    mutedBy: mutedBy(seated), canKick: false };
   const others = onliners.filter((onliner) => onliner.jid !== me.jid);
   return [own, ...others.map((onliner) => ({
     jid: onliner.jid, name: onliner.display_name || nameOf(onliner.jid),
-    isMe: false, muted: Boolean(onliner.muted), link: linkOf(onliner),
+    isMe: false, muted: Boolean(onliner.muted), mutedBy: mutedBy(onliner),
+    link: linkOf(onliner), canKick,
   }))];
 }
 
@@ -85,5 +119,5 @@ function linkOf(onliner) {
 }
 
 function ringingPerson(jid, nameOf) {
-  return { jid, name: nameOf(jid), isMe: false, muted: false, link: "ringing" };
+  return { jid, name: nameOf(jid), isMe: false, muted: false, link: "ringing", canKick: false };
 }

@@ -1,0 +1,43 @@
+// What one can do about the whole call: mute all, ring, record.
+
+import { setAttributes } from "./dom.js";
+
+export class Actions {
+  #parts;
+
+  /** `client()` is the present VoxhallClient. */
+  constructor(root, client) {
+    const part = (id) => root.querySelector(`#${id}`);
+    this.#parts = {
+      muteAll: part("mute-all"), sticky: part("mute-all-sticky"), option: part("sticky-option"),
+      lift: part("lift"), ring: part("ring"), ringCancel: part("ring-cancel"),
+      record: part("record"), muting: part("muting"),
+    };
+    const on = (name, act) => this.#parts[name].addEventListener("click", act);
+    on("muteAll", () => client()?.muteAll({ sticky: this.#parts.sticky.checked }));
+    on("lift", () => client()?.liftMute());
+    on("ring", () => client()?.ring());
+    on("ringCancel", () => client()?.stopRinging());
+    on("record", () => client()?.record(this.#parts.record.ariaChecked !== "true"));
+  }
+
+  /** `others` is how many there are besides oneself. */
+  draw({ isGroup, isLive, others, isSticky, isRecorded, rings }) {
+    const { muteAll, sticky, option, lift, ring, ringCancel, record, muting } = this.#parts;
+    muting.hidden = !isGroup;
+    muteAll.hidden = option.hidden = isSticky;
+    lift.hidden = !isSticky;
+    muteAll.disabled = sticky.disabled = !isLive || others === 0;
+    swap(ring, ringCancel, isGroup, rings);
+    ring.disabled = ringCancel.disabled = lift.disabled = record.disabled = !isLive;
+    setAttributes(record, { "aria-checked": isRecorded });
+  }
+}
+
+/** The one or the other, and the keyboard stays where it was. */
+function swap(first, second, isThere, isSecond) {
+  const held = [first, second].includes(document.activeElement);
+  first.hidden = !isThere || isSecond;
+  second.hidden = !isThere || !isSecond;
+  if (held && isThere) (isSecond ? second : first).focus();
+}
