@@ -1,12 +1,12 @@
-// What one can do about the whole call: mute all, ring, record.
+// What one can do about the whole call: mute all, ring, record, and ask why somebody is not heard.
 
 import { setAttributes } from "./dom.js";
 
 export class Actions {
   #parts;
 
-  /** `client()` is the present VoxhallClient. */
-  constructor(root, client) {
+  /** `client()` is the present VoxhallClient; `diagnose()` opens the view that says why. */
+  constructor(root, { client, diagnose }) {
     const part = (id) => root.querySelector(`#${id}`);
     this.#parts = {
       muteAll: part("mute-all"), sticky: part("mute-all-sticky"), option: part("sticky-option"),
@@ -19,6 +19,7 @@ export class Actions {
     on("ring", () => client()?.ring());
     on("ringCancel", () => client()?.stopRinging());
     on("record", () => client()?.record(this.#parts.record.ariaChecked !== "true"));
+    part("diagnose").addEventListener("click", diagnose);
   }
 
   /** `others` is how many there are besides oneself. */

@@ -7,7 +7,9 @@ import { watchWaking } from "./awake.js";
 import { VoxhallClient } from "./call.js";
 import { CallView } from "./callview.js";
 import { Devices } from "./devices.js";
+import { Diagnosis } from "./diagnosis.js";
 import { setText } from "./dom.js";
+import { Hearing } from "./hearing.js";
 import { listenToKeys } from "./keys.js";
 import { ChatList } from "./list.js";
 import { CallMeters } from "./meters.js";
@@ -36,7 +38,13 @@ const player = new Player();
 const voices = new Voices();
 const ringing = new Ringing($("rings"));
 new SoundPanel($("sound"), devices, player, notices);
-const actions = new Actions($("actions"), () => client);
+const diagnosis = new Diagnosis($("diagnosis"), {
+  ask: () => api("GET", callPath("legs"), { token: session.token }),
+  hearing: new Hearing({ player, voices, devices }), client: () => client, nameOf,
+});
+const actions = new Actions($("actions"), {
+  client: () => client, diagnose: () => diagnosis.open(),
+});
 const list = new ChatList($("list"), (jid) => startCall(jid));
 
 let session = null;
@@ -206,6 +214,7 @@ function onEnded({ jid, reason }) {
   sessionStorage.removeItem(LAST_CALL_KEY);
   notices.hide("media");
   player.stop();
+  diagnosis.close();
   if (!pending) devices.close();
   const text = endedText(reason, nameOf(jid));
   if (reason === "kicked") tellKicked(jid, text);
@@ -226,6 +235,12 @@ function tellKicked(jid, text) {
 
 function mix() {
   player.mix(new Map([...client.jidByMid].map(([mid, jid]) => [mid, voices.gainOf(jid)])));
+}
+
+/** Where the HTTP side tells more about the present call. */
+function callPath(what) {
+  const [team, uid] = [session.team.uid, client.call?.uid ?? ""].map(encodeURIComponent);
+  return `/api/v3/teams/${team}/calls/${uid}/${what}`;
 }
 
 /** What the server says may come in bursts; one look at the list answers them all. */
