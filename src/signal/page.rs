@@ -50,6 +50,8 @@ const FILES: &[(&str, &[u8])] = embedded![
     "places.js",
     "player.js",
     "ringing.js",
+    "sayings.js",
+    "seats.js",
     "session.js",
     "socket.js",
     "soundpanel.js",

@@ -13,10 +13,10 @@ import { Hearing } from "./hearing.js";
 import { listenToKeys } from "./keys.js";
 import { ChatList } from "./list.js";
 import { CallMeters } from "./meters.js";
-import { Notices } from "./notices.js";
 import { drawDemo, wirePlaces } from "./places.js";
 import { Player } from "./player.js";
 import { Ringing } from "./ringing.js";
+import { Sayings } from "./sayings.js";
 import { dropSession, keepSession, login, storedSession, tabDevice } from "./session.js";
 import { SoundPanel } from "./soundpanel.js";
 import { Voices } from "./voices.js";
@@ -32,7 +32,7 @@ const LAST_CALL_KEY = "voxhall.incall";
 const QUIET_WARNINGS = ["client.call.leave", "client.call.offer", "client.call.sdp"];
 
 const $ = (id) => document.getElementById(id);
-const notices = new Notices($("banners"), $("toasts"));
+const notices = new Sayings($("banners"), $("toasts"));
 const devices = new Devices();
 const player = new Player();
 const voices = new Voices();
@@ -61,10 +61,7 @@ let drawing = false;
 
 async function begin() {
   $("name").value = localStorage.getItem("voxhall.name") ?? "";
-  if (!devices.isAllowed) {
-    notices.show("insecure", "No microphone here: this page came over plain http from another "
-      + "machine, and browsers then give none. Use the server's https address.");
-  }
+  if (!devices.isAllowed) notices.insecure();
   session = storedSession();
   if (session) await enter();
   else showStart();
@@ -98,7 +95,7 @@ $("change-name").addEventListener("click", () => {
   client = null;
   window.voxhall.client = null;
   ringing.stopAll();
-  for (const key of ["server", "again", "taken"]) notices.hide(key);
+  notices.hideAll("server", "again", "taken", "kicked");
   dropSession();
   session = chats = null;
   showStart();
@@ -186,8 +183,7 @@ function listenToClient(source) {
   on("warning", ({ message, orig }) => {
     if (!QUIET_WARNINGS.includes(orig?.event) && message) notices.toast(message);
   });
-  on("trouble", () => notices.show("media", "The server answers, but no sound gets through. A "
-    + "firewall may block its UDP port. Still trying.", { kind: "error" }));
+  on("trouble", () => notices.noMedia());
   on("event", ({ event }) => /^server\.(chat|contact)\./.test(event) && refreshSoon());
 }
 
@@ -196,16 +192,12 @@ function onSocket({ state }) {
   clearTimeout(onSocket.timer);
   if (state !== "open") view.forgetServer();
   if (state === "open") {
-    notices.hide("server");
-    notices.hide("taken");
+    notices.hideAll("server", "taken");
     refresh();
   } else if (state === "taken") {
-    const actions = [{ label: "Use this tab", act: () => client.connect() }];
-    notices.show("taken", "You went on in another tab. This one sleeps.", { actions });
+    notices.otherTab(() => client.connect());
   } else {
-    const actions = [{ label: "Try now", act: () => client?.retryNow() }];
-    const text = "The server is gone. Trying to reach it again…";
-    const tell = () => client && notices.show("server", text, { kind: "error", actions });
+    const tell = () => client && notices.serverGone(() => client?.retryNow());
     onSocket.timer = setTimeout(tell, GONE_AFTER_MS);
   }
 }
@@ -217,20 +209,11 @@ function onEnded({ jid, reason }) {
   diagnosis.close();
   if (!pending) devices.close();
   const text = endedText(reason, nameOf(jid));
-  if (reason === "kicked") tellKicked(jid, text);
+  if (reason === "kicked") notices.kicked(text, () => startCall(jid));
   else if (text) notices.toast(text);
   if (pending) return;
   document.body.dataset.view = "list";
   if (!document.activeElement.closest("#list")) list.focus(jid);
-}
-
-/** It stays until read: whoever was put out must not think of a bad line. */
-function tellKicked(jid, text) {
-  const close = () => notices.hide("kicked");
-  notices.show("kicked", text, { kind: "error", actions: [
-    { label: "Call again", test: "call-again", act: () => startCall(jid) },
-    { label: "Close", act: close },
-  ] });
 }
 
 function mix() {
@@ -274,9 +257,7 @@ async function startCall(jid, { listenOnly = false } = {}) {
   pending = jid;
   client.leave();
   ringing.stop(jid);
-  notices.hide("mic");
-  notices.hide("again");
-  notices.hide("kicked");
+  notices.hideAll("mic", "again", "kicked");
   draw();
   let track = null;
   try {
@@ -296,11 +277,9 @@ function noMicrophone(jid, trouble) {
   pending = null;
   devices.close();
   document.body.dataset.view = "list";
-  notices.show("mic", trouble.message, { kind: "error", actions: [
-    { label: "Try again", test: "mic-again", act: () => startCall(jid) },
-    { label: "Only listen", test: "listen-only", act: () => startCall(jid, { listenOnly: true }) },
-    { label: "Close", act: () => notices.hide("mic") },
-  ] });
+  notices.noMicrophone(trouble.message, {
+    again: () => startCall(jid), listen: () => startCall(jid, { listenOnly: true }),
+  });
   draw();
 }
 
@@ -321,12 +300,10 @@ async function toggleMute() {
     notices.hide("mic");
     client.setMuted(false);
   } catch (trouble) {
-    const actions = [{ label: "Close", act: () => notices.hide("mic") }];
-    notices.show("mic", trouble.message, { kind: "error", actions });
+    notices.noMicrophone(trouble.message);
   }
 }
 
-/** After a reload: the call goes on, but browsers want a press before sound. */
 function offerReturn() {
   const jid = sessionStorage.getItem(LAST_CALL_KEY);
   if (!jid) return;
@@ -334,10 +311,7 @@ function offerReturn() {
     notices.hide("again");
     sessionStorage.removeItem(LAST_CALL_KEY);
   };
-  notices.show("again", `You were in a call: ${nameOf(jid)}.`, { actions: [
-    { label: "Return", test: "rejoin", act: () => startCall(jid) },
-    { label: "No", act: forget },
-  ] });
+  notices.wasInCall(nameOf(jid), { back: () => startCall(jid), forget });
 }
 
 $("leave").addEventListener("click", hangUp);
@@ -360,9 +334,8 @@ devices.addEventListener("track", ({ detail: { track } }) => {
 });
 devices.addEventListener("notice", ({ detail }) => notices.toast(detail.text));
 player.addEventListener("blocked", ({ detail }) => {
-  const actions = [{ label: "Tap to hear", test: "unlock", act: () => player.unlock() }];
-  if (!detail.blocked) return notices.hide("sound");
-  notices.show("sound", "The browser holds the sound back.", { kind: "error", actions });
+  if (detail.blocked) notices.soundHeldBack(() => player.unlock());
+  else notices.hide("sound");
 });
 listenToKeys({
   isOn: () => Boolean(client?.call),
@@ -413,7 +386,13 @@ setInterval(() => view?.drawLevels(session?.me.jid), LEVELS_MS);
 setInterval(draw, SECOND_MS);
 setInterval(() => client && view.drawQuality(), 2 * SECOND_MS);
 setInterval(() => client?.isOpen && !document.hidden && refresh(), REFRESH_MS);
-watchWaking({ wake: () => client?.wake(), look: () => client?.retryNow() });
+watchWaking({
+  wake: () => {
+    client?.wake();
+    player.resume();
+  },
+  look: () => client?.retryNow(),
+});
 /** A page that goes away hangs up, but remembers where it was. */
 addEventListener("pagehide", () => {
   const jid = client?.call?.jid;

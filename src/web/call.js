@@ -1,5 +1,5 @@
 // A Voxhall call, without any user interface: this file and its parts (directory.js, leg.js,
-// mending.js, socket.js), free to lift into another client. meters.js adds loudness and quality.
+// mending.js, seats.js, socket.js), free to lift into another client. meters.js adds loudness.
 //
 //   const client = new VoxhallClient({ base: location.origin, team, token, device, me });
 //   client.addEventListener("track", (e) => play(e.detail.mid, e.detail.track));
@@ -23,8 +23,9 @@
 // `ended.reason`: left, rejected, no_answer, elsewhere, kicked, finished, or a refusal's code.
 
 import { Directory } from "./directory.js";
-import { Leg, sendingMids } from "./leg.js";
+import { Leg } from "./leg.js";
 import { Mending } from "./mending.js";
+import { Seats } from "./seats.js";
 import { Timers, VoxhallSocket } from "./socket.js";
 
 const REDIAL_MS = [400, 1000, 2000, 4000, 8000];
@@ -40,14 +41,12 @@ const WORTH_RETRYING = ["too_fast", "draining"];
 export class VoxhallClient extends EventTarget {
   /** This device's call: {jid, uid, muted, link: calling|connecting|connected|lost}, or null. */
   call = null;
-  /** Person's jid -> the MediaStreamTrack that carries his voice now. */
-  tracksByJid = new Map();
   /** The microphone's MediaStreamTrack, or null: then this device only listens. */
   track = null;
 
   #options; #socket; #features = {}; #timers = new Timers(); #directory = new Directory();
   #freshSocket = false; #leg = null; #mending = null; #offerId = ""; #attempts = 0;
-  #jidByMid = new Map();
+  #seats = new Seats();
 
   /**
    * `base` http(s) origin; `team` uid; `token`; `device` at most 64 characters, one per tab; `me`
@@ -116,7 +115,12 @@ export class VoxhallClient extends EventTarget {
 
   /** mid -> jid of who is heard in that section now, "" where nobody is. */
   get jidByMid() {
-    return this.#jidByMid;
+    return this.#seats.jidByMid;
+  }
+
+  /** Person's jid -> the MediaStreamTrack that carries his voice now. */
+  get tracksByJid() {
+    return this.#seats.tracksByJid;
   }
 
   /** Starts the chat's call or joins it; accepting a ringing call is the same. */
@@ -295,8 +299,8 @@ export class VoxhallClient extends EventTarget {
     this.#mending?.stop();
     this.#leg?.close();
     this.#leg = this.#mending = null;
-    this.#jidByMid.clear();
-    this.#seat();
+    this.#seats.clear();
+    this.#emit("tracks", {});
   }
 
   #end(reason) {
@@ -378,10 +382,8 @@ export class VoxhallClient extends EventTarget {
     } catch {
       return leg === this.#leg && this.#redial();
     }
-    sendingMids(jsep.sdp).forEach((mid, i) => {
-      if (jids[i] && !this.#jidByMid.has(mid)) this.#jidByMid.set(mid, jids[i]);
-    });
-    this.#seat();
+    this.#seats.describe(jsep.sdp, jids, leg.tracks);
+    this.#emit("tracks", {});
     if (jsep.type === "answer") this.#mending.onAnswered();
   }
 
@@ -395,19 +397,9 @@ export class VoxhallClient extends EventTarget {
     });
   }
 
-  #onTracks(p) {
-    if (p.jid !== this.call?.jid) return;
-    for (const { mid, jid } of p.tracks ?? []) {
-      for (const [other, who] of this.#jidByMid) if (who === jid) this.#jidByMid.set(other, "");
-      this.#jidByMid.set(mid, jid);
-    }
-    this.#seat();
-  }
-
-  #seat() {
-    const trackOf = this.#leg?.tracks ?? new Map();
-    const seated = [...this.#jidByMid].filter(([mid, jid]) => jid && trackOf.has(mid));
-    this.tracksByJid = new Map(seated.map(([mid, jid]) => [jid, trackOf.get(mid)]));
+  #onTracks({ jid, tracks }) {
+    if (!this.#leg || jid !== this.call?.jid) return;
+    this.#seats.move(tracks ?? [], this.#leg.tracks);
     this.#emit("tracks", {});
   }
 

@@ -3,6 +3,7 @@
 
 import { arrange, h, hueOf, initials, setAttributes, setText } from "./dom.js";
 import { explain } from "./verdicts.js";
+import { refusedText } from "./wording.js";
 
 const POLL_MS = 2000;
 
@@ -36,18 +37,19 @@ export class Diagnosis {
   async #poll() {
     try {
       const client = this.#client();
-      const [{ legs }, lines] = await Promise.all([this.#ask(), this.#hearing.look(client)]);
+      const asked = [this.#ask(), this.#hearing.look(client), this.#hearing.own(client)];
+      const [{ legs }, lines, own] = await Promise.all(asked);
       if (!this.#root.open) return;
-      this.#draw(legs, lines);
+      this.#draw(legs, lines, own);
       this.#trouble.hidden = true;
-    } catch {
+    } catch (error) {
       this.#trouble.hidden = false;
-      setText(this.#trouble, "The server does not answer now. Trying again…");
+      setText(this.#trouble, `${refusedText(error)} Trying again…`);
     }
     if (this.#root.open) this.#timer = setTimeout(() => this.#poll(), POLL_MS);
   }
 
-  #draw(legs, lines) {
+  #draw(legs, lines, own) {
     const slots = legs.find((leg) => leg.own)?.slots ?? [];
     const slotOf = new Map(slots.filter(({ jid }) => jid).map((slot) => [slot.jid, slot]));
     // A person may have several devices in the call; oneself comes last.
@@ -57,7 +59,7 @@ export class Diagnosis {
     for (const [key, leg] of keyed) {
       const name = leg.display_name || this.#nameOf(leg.jid);
       const story = explain({ ...leg, slotForMe: slotOf.get(leg.jid) }, {
-        name, line: lines.get(leg.jid), wishes: this.#hearing.wishes(leg.jid),
+        name, line: lines.get(leg.jid), wishes: this.#hearing.wishes(leg.jid), own,
         places: slots.length, nameOf: this.#nameOf,
       });
       drawRow(this.#rows.get(key), leg.jid, leg.own ? `${name} (you)` : name, story);

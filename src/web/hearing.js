@@ -2,7 +2,7 @@
 // plays, how loud. Draws nothing; the server's half of the story is the diagnosis' business.
 
 export class Hearing {
-  #player; #voices; #devices; #before = new Map();
+  #player; #voices; #devices; #before = new Map(); #sent = null;
 
   constructor({ player, voices, devices }) {
     this.#player = player;
@@ -23,6 +23,21 @@ export class Hearing {
       found.set(jid, { ...line, mid, isPlaying: this.#player.isPlaying(mid) });
     }
     return found;
+  }
+
+  /** What this browser sends: {sent, rttMs, lost, isSilenced}, `sent` since then. */
+  async own({ pc, track }) {
+    const seen = { sent: 0, rttMs: 0, lost: 0 };
+    for (const report of (await pc?.getStats())?.values() ?? []) {
+      if (report.type === "outbound-rtp") seen.sent += report.packetsSent ?? 0;
+      if (report.type === "remote-inbound-rtp") seen.lost = report.fractionLost ?? 0;
+      const isUsed = report.type === "candidate-pair" && report.nominated;
+      if (isUsed) seen.rttMs = (report.currentRoundTripTime ?? 0) * 1000;
+    }
+    const before = this.#sent;
+    this.#sent = seen.sent;
+    const sent = before === null || seen.sent < before ? null : seen.sent - before;
+    return { ...seen, sent, isSilenced: Boolean(track?.muted) };
   }
 
   /** What the listener himself has set. */

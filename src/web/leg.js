@@ -108,11 +108,3 @@ export class Leg extends EventTarget {
     if (!this.#isClosed) this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }
-
-/** The mids of the sections in which the writer of this SDP sends, in order. */
-export function sendingMids(sdp) {
-  const sections = sdp.split(/^m=/m).slice(1).filter((section) => section.startsWith("audio"));
-  return sections
-    .filter((section) => !/^a=(recvonly|inactive)\s*$/m.test(section))
-    .map((section) => /^a=mid:(\S+)/m.exec(section)?.[1]);
-}

@@ -51,6 +51,11 @@ export class Player extends EventTarget {
     this.#speaker = id;
   }
 
+  /** After a sleep, or a telephone call that stopped the page's sound. */
+  resume() {
+    for (const outlet of this.#outlets.values()) if (!outlet.isPlaying) this.#watch(outlet.play());
+  }
+
   /** To be called from a tap or key press. */
   unlock() {
     this.#setBlocked(false);

@@ -24,10 +24,11 @@ const NOTHING_FOR_MS = 2000;
 
 /**
  * {verdict, here, text, tone: good|quiet|fair|poor, hops}. `leg` is the server's word; `line` is
- * what Hearing.look() found of him, or undefined; `wishes` what Hearing.wishes() says.
+ * what Hearing.look() found of him, or undefined; `wishes` and `own` are Hearing's as well.
  */
-export function explain(leg, { name, line, wishes, places, nameOf }) {
-  if (leg.own) return { verdict: "own", here: "own", ...aboutOwn(leg, nameOf), hops: ownHops(leg) };
+export function explain(leg, { name, line, wishes, own, places, nameOf }) {
+  if (leg.own) return { verdict: "own", here: "own", ...aboutOwn(leg, own, nameOf),
+    hops: ownHops(leg, own) };
   const here = leg.verdict === "heard" ? hereOf(line, wishes) : "ok";
   const [text, tone] = HERE_SAYS[here] ?? SERVER_SAYS[leg.verdict] ?? otherwise(leg, nameOf);
   const hops = [fromPerson(leg, name), fromServer(leg, line), fromHere(line, wishes)];
@@ -52,7 +53,7 @@ function otherwise(leg, nameOf) {
     : [(name) => `${name} is not connected yet.`, "fair"];
 }
 
-function aboutOwn(leg, nameOf) {
+function aboutOwn(leg, own, nameOf) {
   const say = (text, tone) => ({ text, tone });
   if (leg.link !== "connected") return say("Your own connection is not up.", "poor");
   if (!leg.sends) return say("You only listen: you have no microphone here.", "quiet");
@@ -60,6 +61,8 @@ function aboutOwn(leg, nameOf) {
     return say(`${nameOf(leg.muted_by)} muted you: nobody hears you.`, "fair");
   }
   if (leg.muted) return say("You are muted: nobody hears you.", "quiet");
+  if (own.isSilenced) return say("Your system or headset silences your microphone.", "poor");
+  if (own.sent === 0) return say("Your microphone is on, but this browser sends nothing.", "poor");
   if (!isFresh(leg)) return say("Nothing of your voice reaches the server.", "poor");
   return leg.talking ? say("The server hears you.", "good")
     : say("Your microphone is on; the server hears silence from it now.", "good");
@@ -67,11 +70,18 @@ function aboutOwn(leg, nameOf) {
 
 // The way of a voice, hop by hop: {title, facts, tone}.
 
-function ownHops(leg) {
+function ownHops(leg, { sent, rttMs, lost, isSilenced }) {
   const path = leg.path?.remote
     ? [`${leg.path.protocol.toUpperCase()} from ${leg.path.remote} to ${leg.path.local}`] : [];
-  return [fromPerson(leg, "You"), { title: "Your connection", tone: tone(leg.link === "connected"),
-    facts: [LINKS[leg.link] ?? leg.link, ...path] }];
+  const sending = sent === null ? "counting…" : `${count(sent)} packets sent in 2 s`;
+  return [
+    { title: "This browser", tone: tone(leg.muted || !leg.sends || (sent !== 0 && !isSilenced)),
+      facts: [sending, isSilenced ? "silenced by the system" : ""] },
+    { title: "Your connection", tone: tone(leg.link === "connected"),
+      facts: [LINKS[leg.link] ?? leg.link, `${rttMs.toFixed(0)} ms round trip`,
+        `${percent(lost * 100)} lost`, ...path] },
+    fromPerson(leg, "You"),
+  ];
 }
 
 const LINKS = { connecting: "being set up", connected: "up", lost: "lost" };
