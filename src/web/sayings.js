@@ -13,8 +13,8 @@ export class Sayings extends Notices {
   }
 
   serverGone(retry) {
-    const actions = [{ label: "Try now", act: retry }];
-    this.show("server", "The server is gone. Trying to reach it again…", { kind: ERROR, actions });
+    const text = "The server is gone. Trying to reach it again…";
+    this.show("server", text, { kind: ERROR, actions: [{ label: "Try now", act: retry }] });
   }
 
   otherTab(useThis) {

@@ -66,7 +66,7 @@ export function describeCall({ client, pending, me, nameOf, isOpen, jid }) {
     mute: holder ? "held" : muteOf({ live, call, track: client.track }),
     muteText: holder ? `Muted by ${nameOf(holder)}` : "",
     hint: holder ? heldText(nameOf(holder)) : !alone ? ""
-      : isDirect ? `${nameOf(jid)} is not here now.` : "Nobody else is here yet.",
+      : isDirect ? `${nameOf(jid)} is not here now.` : "Nobody else is here yet. Ring people, or wait for them.",
     others, isGroup: !isDirect, isLive: Boolean(live && call.uid),
     isSticky: Boolean(state?._sticky), isRecorded: Boolean(state?.audiorecord),
     rings: Boolean(state?.buzz),
