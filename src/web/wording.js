@@ -14,6 +14,7 @@ const ENDINGS = {
   bad_params: () => "The server did not understand the request.",
   no_opus: () => "This browser offers no Opus sound, which calls need.",
 };
+const ALONE = "Nobody else is here yet. Ring people, or wait for them.";
 const STATES = {
   microphone: "Asking for the microphone…",
   waiting: "Waiting for the server…",
@@ -66,7 +67,7 @@ export function describeCall({ client, pending, me, nameOf, isOpen, jid }) {
     mute: holder ? "held" : muteOf({ live, call, track: client.track }),
     muteText: holder ? `Muted by ${nameOf(holder)}` : "",
     hint: holder ? heldText(nameOf(holder)) : !alone ? ""
-      : isDirect ? `${nameOf(jid)} is not here now.` : "Nobody else is here yet. Ring people, or wait for them.",
+      : isDirect ? `${nameOf(jid)} is not here now.` : ALONE,
     others, isGroup: !isDirect, isLive: Boolean(live && call.uid),
     isSticky: Boolean(state?._sticky), isRecorded: Boolean(state?.audiorecord),
     rings: Boolean(state?.buzz),
