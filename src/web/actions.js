@@ -14,7 +14,10 @@ export class Actions {
       record: part("record"), muting: part("muting"),
     };
     const on = (name, act) => this.#parts[name].addEventListener("click", act);
-    on("muteAll", () => client()?.muteAll({ sticky: this.#parts.sticky.checked }));
+    on("muteAll", () => {
+      client()?.muteAll({ sticky: this.#parts.sticky.checked });
+      this.#parts.sticky.checked = false;
+    });
     on("lift", () => client()?.liftMute());
     on("ring", () => client()?.ring());
     on("ringCancel", () => client()?.stopRinging());

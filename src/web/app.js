@@ -20,7 +20,7 @@ import { Sayings } from "./sayings.js";
 import { dropSession, keepSession, login, storedSession, tabDevice } from "./session.js";
 import { SoundPanel } from "./soundpanel.js";
 import { Voices } from "./voices.js";
-import { describeCall, endedText, refusedText, ringText } from "./wording.js";
+import { describeCall, endedText, refusedText, ringText, warningText } from "./wording.js";
 
 const REFRESH_MS = 15000;
 const LEVELS_MS = 100;
@@ -56,6 +56,8 @@ let pending = null;
 let attempt = 0;
 let socketState = "connecting";
 let drawing = false;
+/** How the last drawing told the own mute. */
+let told = { mute: "", mutedBy: "" };
 
 // Coming in
 
@@ -168,9 +170,8 @@ function listenToClient(source) {
   on("tracks", mix);
   on("talking", (talk) => talk.jid === client.call?.jid && view.hearServer(talk));
   on("buzz", (buzz) => client.call?.jid !== buzz.jid && ringing.start({
-    jid: buzz.jid, timeoutS: buzz.buzz_timeout, team: buzz.teaminfo?.display_name,
-    text: ringText({ isGroup: !buzz.jid.startsWith("d-"), actor: nameOf(buzz.actor),
-      chat: buzz.display_name || nameOf(buzz.jid) }),
+    jid: buzz.jid, timeoutS: buzz.buzz_timeout, team: buzz.teaminfo?.name,
+    text: ringText(buzz, nameOf),
   }));
   on("buzzcancel", ({ jid }) => ringing.stop(jid));
   on("reject", ({ jid }) => {
@@ -178,10 +179,9 @@ function listenToClient(source) {
     const isOwnGroup = jid === client.call?.jid && !jid.startsWith("d-");
     if (isOwnGroup) notices.toast("Somebody does not want to come now.");
   });
-  on("muted", ({ everybody }) => everybody && notices.toast("Somebody muted everyone."));
-  on("muteall", ({ muted }) => muted === false && notices.toast("Everybody may speak again."));
-  on("warning", ({ message, orig }) => {
-    if (!QUIET_WARNINGS.includes(orig?.event) && message) notices.toast(message);
+  on("warning", (warning) => {
+    const isQuiet = QUIET_WARNINGS.includes(warning.orig?.event);
+    if (!isQuiet && warning.message) notices.toast(warningText(warning));
   });
   on("trouble", () => notices.noMedia());
   on("event", ({ event }) => /^server\.(chat|contact)\./.test(event) && refreshSoon());
@@ -376,10 +376,18 @@ function drawNow() {
   const scene = here ? describeCall({ ...facts, jid: here }) : null;
   view.draw(scene ?? { chat: null });
   if (scene) actions.draw(scene);
+  tellMute(scene?.mute, scene?.people[0].mutedBy);
   $("return").hidden = !scene;
   if (scene) setText($("return"), `In ${scene.chat.name} — return to the call`);
   document.body.toggleAttribute("data-in-call", Boolean(scene));
   document.title = ringing.text || (scene ? `${scene.chat.name} · Voxhall` : "Voxhall");
+}
+
+/** Whoever is muted by another, or may speak again, is told as it changes. */
+function tellMute(mute = "", mutedBy = "") {
+  if (mutedBy && mutedBy !== told.mutedBy) notices.toast(`${mutedBy} muted everyone.`);
+  else if (told.mute === "held" && mute === "off") notices.toast("You may unmute yourself again.");
+  told = { mute, mutedBy };
 }
 
 setInterval(() => view?.drawLevels(session?.me.jid), LEVELS_MS);

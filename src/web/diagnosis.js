@@ -95,6 +95,6 @@ function drawRow(row, jid, name, { verdict, here, text, tone, hops }) {
     const place = row.hops.children[i];
     setAttributes(place, { "data-tone": hop.tone });
     setText(place.firstChild, hop.title);
-    setText(place.lastChild, hop.facts.filter(Boolean).join(" · "));
+    setText(place.lastChild, hop.facts.filter(Boolean).join("\u00a0· "));
   });
 }

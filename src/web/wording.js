@@ -14,6 +14,10 @@ const ENDINGS = {
   bad_params: () => "The server did not understand the request.",
   no_opus: () => "This browser offers no Opus sound, which calls need.",
 };
+const WARNINGS = {
+  muted_by_moderator: "You are held muted until somebody lets you speak.",
+  no_right: "You may not do that here.",
+};
 const ALONE = "Nobody else is here yet. Ring people, or wait for them.";
 const STATES = {
   microphone: "Asking for the microphone…",
@@ -38,9 +42,16 @@ export function refusedText(error) {
   return `The server said no: ${error.message}`;
 }
 
-/** What the ringing card says: of a group it names who rings. */
-export function ringText({ isGroup, chat, actor }) {
-  return isGroup ? `${actor} calls you to ${chat}` : `${chat} is calling`;
+/** What to say when the server did not do what was wanted. */
+export function warningText({ code, message = "" }) {
+  return WARNINGS[code] ?? message.charAt(0).toUpperCase() + message.slice(1);
+}
+
+/** What the ringing card says of server.call.buzz: in a group it names who rings. */
+export function ringText({ jid, actor, display_name: chat }, nameOf) {
+  const caller = actor?.display_name || nameOf(actor?.jid ?? actor);
+  const name = chat || nameOf(jid);
+  return jid.startsWith("d-") ? `${name} is calling` : `${caller} calls you to ${name}`;
 }
 
 /** Everything CallView and Actions draw. `pending` is the chat that waits for the microphone. */
