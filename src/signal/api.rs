@@ -179,15 +179,19 @@ pub async fn kick(
     Reply(kick.await)
 }
 
-/// Acts on a live call that is named by its uid.
+/// Acts on a live call that is named by its uid; the result is its state afterwards.
 async fn on_call(
     shell: &Shell,
     sender: &Sender,
     uid: &str,
     event: impl FnOnce(String) -> ClientEvent,
 ) -> Result<Value, HttpError> {
-    let jid = shell.core.chat_of_call(&sender.person.jid, uid);
-    act(shell, sender, event(jid.ok_or(HttpError::new(ErrorCode::NotFound))?)).await
+    let reader = &sender.person.jid;
+    let jid = shell.core.chat_of_call(reader, uid).ok_or(HttpError::new(ErrorCode::NotFound))?;
+    act(shell, sender, event(jid)).await?;
+    let state = shell.core.ask(reader, uid, Question::State).await;
+    // The last one may have been put out.
+    Ok(state.as_ref().map_or(Value::Null, http::reply))
 }
 
 async fn act(shell: &Shell, sender: &Sender, event: ClientEvent) -> Result<Value, HttpError> {

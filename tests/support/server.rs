@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use voxhall::demo::http::Origin;
+use voxhall::demo::socket::Account;
 
 /// A running server; dropping it kills it, and shows its log where the test has failed.
 pub struct Server {
@@ -88,9 +89,28 @@ impl Server {
 
     /// `GET` of a path: status and body.
     pub async fn fetch(&self, path: &str) -> (u16, Value) {
+        self.request("GET", path, "").await
+    }
+
+    /// `POST` of a JSON body: status and body.
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.request("POST", path, &body.to_string()).await
+    }
+
+    /// Below the team, in the name of a person.
+    pub fn path(account: &Account, rest: &str) -> String {
+        format!("/api/v3/teams/{}/{rest}?token={}", account.team_uid, account.token)
+    }
+
+    async fn request(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let origin = Origin::parse(&self.url).expect("the ready line names an origin");
         let mut stream = origin.connect().await.expect("the server listens");
-        let request = format!("GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", origin.authority);
+        let request = format!(
+            "{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            origin.authority,
+            body.len()
+        );
         stream.write_all(request.as_bytes()).await.expect("the server reads");
         let mut reply = Vec::new();
         // TLS may end without a good-bye; what counts is parsed below.

@@ -45,6 +45,8 @@ impl Strict {
             "server.call.buzzcancel" | "server.call.restart" => {
                 fields.texts(&["jid", "team", "uid"])
             }
+            "server.call.talking" => talking(&fields),
+            "server.call.checkfingerprint" => fields.texts(&["fingerprint"]),
             "server.call.reject" => fields.texts(&["jid", "uid", "reason"]),
             "server.call.leave" => fields.texts(&["jid", "uid"]),
             "server.online" => online(&fields),
@@ -210,6 +212,17 @@ fn buzz(fields: &Fields) -> Result<(), String> {
     fields.inner("teaminfo").texts(&["uid", "name"])?;
     fields.inner("chat").texts(&["jid", "chat_type", "display_name"])?;
     fields.inner("actor").texts(&["jid", "display_name"])
+}
+
+fn talking(fields: &Fields) -> Result<(), String> {
+    fields.texts(&["jid", "actor"])?;
+    fields.flags(&["talking"])?;
+    let level = fields.of.get("_level").ok_or("no _level")?;
+    let fits = match fields.of["talking"] == true {
+        true => level.as_u64().is_some_and(|level| level <= 127),
+        false => level.is_null(),
+    };
+    if fits { Ok(()) } else { Err(format!("_level is {level}")) }
 }
 
 fn online(fields: &Fields) -> Result<(), String> {
