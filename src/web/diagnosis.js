@@ -27,6 +27,7 @@ export class Diagnosis {
   open() {
     if (this.#root.open) return;
     this.#root.showModal();
+    this.#hearing.forget();
     this.#poll();
   }
 

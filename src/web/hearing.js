@@ -10,34 +10,41 @@ export class Hearing {
     this.#devices = devices;
   }
 
+  /** Begins to count anew. */
+  forget() {
+    this.#before.clear();
+    this.#sent = null;
+  }
+
   /**
-   * Person's jid -> {mid, fresh, loss, jitterMs, concealed, isPlaying} of his section since the
-   * last look (`fresh` packets, shares 0..1, null at the first look). Not there: nobody's section.
+   * Person's jid -> {mid, rate, loss, jitterMs, concealed, isPlaying} of his section since the last
+   * look: `rate` in packets a second, shares 0..1, null at the first look. Not there: no section.
    */
   async look(client) {
     const lines = await this.#lines(client.pc);
     const found = new Map();
     for (const [mid, jid] of client.jidByMid) {
       if (!jid) continue;
-      const line = lines.get(mid) ?? { fresh: null, loss: null, jitterMs: 0, concealed: null };
+      const line = lines.get(mid) ?? { rate: null, loss: null, jitterMs: 0, concealed: null };
       found.set(jid, { ...line, mid, isPlaying: this.#player.isPlaying(mid) });
     }
     return found;
   }
 
-  /** What this browser sends: {sent, rttMs, lost, isSilenced}, `sent` since then. */
+  /** What this browser sends: {rate, rttMs, lost, isSilenced}. */
   async own({ pc, track }) {
-    const seen = { sent: 0, rttMs: 0, lost: 0 };
+    const seen = { sent: 0, rttMs: null, lost: 0 };
     for (const report of (await pc?.getStats())?.values() ?? []) {
       if (report.type === "outbound-rtp") seen.sent += report.packetsSent ?? 0;
       if (report.type === "remote-inbound-rtp") seen.lost = report.fractionLost ?? 0;
-      const isUsed = report.type === "candidate-pair" && report.nominated;
-      if (isUsed) seen.rttMs = (report.currentRoundTripTime ?? 0) * 1000;
+      const rttS = report.currentRoundTripTime ?? report.roundTripTime;
+      const isPath = report.nominated || report.type === "remote-inbound-rtp";
+      if (isPath && rttS !== undefined) seen.rttMs ??= rttS * 1000;
     }
-    const before = this.#sent;
-    this.#sent = seen.sent;
-    const sent = before === null || seen.sent < before ? null : seen.sent - before;
-    return { ...seen, sent, isSilenced: Boolean(track?.muted) };
+    const now = { count: seen.sent, at: performance.now() };
+    const rate = this.#sent && rateOf(this.#sent, now);
+    this.#sent = now;
+    return { ...seen, rate, isSilenced: Boolean(track?.muted) };
   }
 
   /** What the listener himself has set. */
@@ -66,22 +73,29 @@ export class Hearing {
     const before = this.#before.get(mid);
     this.#before.set(mid, now);
     const jitterMs = (report.jitter ?? 0) * 1000;
-    const isNew = !before || now.received < before.received;
-    if (isNew) return { fresh: null, loss: null, jitterMs, concealed: null };
-    const fresh = now.received - before.received;
+    const isNew = !before || now.count < before.count;
+    if (isNew) return { rate: null, loss: null, jitterMs, concealed: null };
     const lost = Math.max(0, now.lost - before.lost);
+    const all = lost + now.count - before.count;
     const samples = now.samples - before.samples;
     const concealed = Math.max(0, now.concealed - before.concealed) / Math.max(1, samples);
-    return { fresh, loss: lost / Math.max(1, lost + fresh), jitterMs, concealed };
+    return { rate: rateOf(before, now), loss: lost / Math.max(1, all), jitterMs, concealed };
   }
 }
 
 /** What is made up of silence while nobody speaks is not worth telling. */
 function countersOf(report) {
   return {
-    received: report.packetsReceived ?? 0,
+    at: performance.now(),
+    count: report.packetsReceived ?? 0,
     lost: report.packetsLost ?? 0,
     samples: report.totalSamplesReceived ?? 0,
     concealed: (report.concealedSamples ?? 0) - (report.silentConcealedSamples ?? 0),
   };
+}
+
+/** Packets a second, or null where a new connection counts from the start. */
+function rateOf(before, now) {
+  if (now.count < before.count) return null;
+  return (now.count - before.count) / Math.max(0.001, (now.at - before.at) / 1000);
 }

@@ -55,7 +55,7 @@ export class Outlet {
 
   stop() {
     this.#amplifier?.stop();
-    this.#amplifier = null;
+    this.#amplifier = this.#track = null;
     this.#element.pause();
     this.#element.srcObject = null;
   }
@@ -68,8 +68,13 @@ export class Outlet {
     this.#element.volume = this.#volume * Math.min(1, this.#gain);
   }
 
-  #amplify() {
-    this.#amplifier = new Amplifier(this.#track);
+  /** Where the browser does not let WebAudio sound yet, the voice stays as it comes. */
+  async #amplify() {
+    const track = this.#track;
+    await running();
+    if (track !== this.#track || this.#amplifier || this.#gain <= 1) return;
+    this.#amplifier = new Amplifier(track);
+    this.#amplifier.setGain(this.#gain);
     this.#element.srcObject = this.#amplifier.stream;
     this.#element.play().catch(() => {});
   }
@@ -83,8 +88,6 @@ class Amplifier {
   #source; #gain; #target; #pump = new Audio();
 
   constructor(track) {
-    context ??= new AudioContext();
-    context.resume().catch(() => {});
     const stream = new MediaStream([track]);
     this.#source = context.createMediaStreamSource(stream);
     this.#gain = new GainNode(context, { gain: 1 / VOLUME_MAX });
@@ -111,6 +114,12 @@ class Amplifier {
     this.#gain.disconnect();
     this.#pump.srcObject = null;
   }
+}
+
+async function running() {
+  context ??= new AudioContext();
+  await context.resume();
+  context.onstatechange = () => context.resume().catch(() => {});
 }
 
 function limits() {

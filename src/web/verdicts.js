@@ -29,9 +29,10 @@ const NOTHING_FOR_MS = 2000;
 export function explain(leg, { name, line, wishes, own, places, nameOf }) {
   if (leg.own) return { verdict: "own", here: "own", ...aboutOwn(leg, own, nameOf),
     hops: ownHops(leg, own) };
-  const here = leg.verdict === "heard" ? hereOf(line, wishes) : "ok";
+  const isHeard = leg.verdict === "heard";
+  const here = isHeard ? hereOf(line, wishes) : "ok";
   const [text, tone] = HERE_SAYS[here] ?? SERVER_SAYS[leg.verdict] ?? otherwise(leg, nameOf);
-  const hops = [fromPerson(leg, name), fromServer(leg, line), fromHere(line, wishes)];
+  const hops = [fromPerson(leg, name), fromServer(leg, line), fromHere(line, wishes, isHeard)];
   return { verdict: leg.verdict, here, text: text(name, { places }), tone, hops };
 }
 
@@ -39,7 +40,7 @@ function hereOf(line, { isMutedHere, volume, isBlocked }) {
   if (isMutedHere) return "muted_here";
   if (volume === 0) return "volume_zero";
   if (isBlocked) return "blocked";
-  if (line?.fresh === 0) return "not_arriving";
+  if (line?.rate === 0) return "not_arriving";
   return line && !line.isPlaying ? "not_playing" : "ok";
 }
 
@@ -62,7 +63,7 @@ function aboutOwn(leg, own, nameOf) {
   }
   if (leg.muted) return say("You are muted: nobody hears you.", "quiet");
   if (own.isSilenced) return say("Your system or headset silences your microphone.", "poor");
-  if (own.sent === 0) return say("Your microphone is on, but this browser sends nothing.", "poor");
+  if (own.rate === 0) return say("Your microphone is on, but this browser sends nothing.", "poor");
   if (!isFresh(leg)) return say("Nothing of your voice reaches the server.", "poor");
   return leg.talking ? say("The server hears you.", "good")
     : say("Your microphone is on; the server hears silence from it now.", "good");
@@ -70,15 +71,16 @@ function aboutOwn(leg, own, nameOf) {
 
 // The way of a voice, hop by hop: {title, facts, tone}.
 
-function ownHops(leg, { sent, rttMs, lost, isSilenced }) {
+function ownHops(leg, { rate, rttMs, lost, isSilenced }) {
   const path = leg.path?.remote
     ? [`${leg.path.protocol.toUpperCase()} from ${leg.path.remote} to ${leg.path.local}`] : [];
-  const sending = sent === null ? "counting…" : `${count(sent)} packets sent in 2 s`;
+  const trip = rttMs === null ? "" : `${rttMs.toFixed(0)} ms round trip`;
+  const sending = rate === null ? "counting…" : `sends ${rate.toFixed(0)} packets a second`;
   return [
-    { title: "This browser", tone: tone(leg.muted || !leg.sends || (sent !== 0 && !isSilenced)),
+    { title: "This browser", tone: tone(leg.muted || !leg.sends || (rate !== 0 && !isSilenced)),
       facts: [sending, isSilenced ? "silenced by the system" : ""] },
     { title: "Your connection", tone: tone(leg.link === "connected"),
-      facts: [LINKS[leg.link] ?? leg.link, `${rttMs.toFixed(0)} ms round trip`,
+      facts: [LINKS[leg.link] ?? leg.link, trip,
         `${percent(lost * 100)} lost`, ...path] },
     fromPerson(leg, "You"),
   ];
@@ -107,16 +109,19 @@ function fromServer(leg, line) {
   return { title, facts, tone: "good" };
 }
 
-function fromHere(line, { isMutedHere, volume, isBlocked, speaker }) {
+function fromHere(line, { isMutedHere, volume, isBlocked, speaker }, isHeard) {
   const title = "This browser";
   const loudness = isMutedHere ? "muted by you" : `volume ${Math.round(volume * 100)} %`;
   if (!line) return { title, facts: [loudness], tone: "quiet" };
-  const counted = line.fresh === null ? ["counting…"] : [`${count(line.fresh)} packets in 2 s`,
-    `${percent(line.loss * 100)} lost`, `${line.jitterMs.toFixed(0)} ms jitter`,
-    `${percent(line.concealed * 100)} made up`];
+  const counted = line.rate === null ? ["counting…"] : [
+    `${line.rate.toFixed(0)} packets a second`, `${percent(line.loss * 100)} lost`,
+    `${line.jitterMs.toFixed(0)} ms jitter`,
+    // Where nobody is to be heard, silence is made up, and that is right.
+    isHeard ? `${percent(line.concealed * 100)} made up` : ""];
   const plays = isBlocked ? "held back by the browser" : line.isPlaying ? "plays" : "does not play";
   const facts = [...counted, plays, loudness, speaker];
-  return { title, facts, tone: tone(line.isPlaying && !isBlocked && !isMutedHere && volume > 0) };
+  const isHushed = isMutedHere || volume === 0;
+  return { title, facts, tone: isHushed ? "fair" : tone(line.isPlaying && !isBlocked) };
 }
 
 function isFresh(leg) {
