@@ -2,11 +2,17 @@
 
 import { setAttributes } from "./dom.js";
 
+/** People whose names fit well into one message. */
+const NAMED_MAX = 100;
+
 export class Actions {
   #parts;
 
-  /** `client()` is the present VoxhallClient; `diagnose()` opens the view that says why. */
-  constructor(root, { client, diagnose }) {
+  /**
+   * `client()` is the present VoxhallClient; `absent()` the jids of people who are not in the
+   * call; `diagnose()` opens the view that says why.
+   */
+  constructor(root, { client, absent, diagnose }) {
     const part = (id) => root.querySelector(`#${id}`);
     this.#parts = {
       muteAll: part("mute-all"), sticky: part("mute-all-sticky"), option: part("sticky-option"),
@@ -19,14 +25,18 @@ export class Actions {
       this.#parts.sticky.checked = false;
     });
     on("lift", () => client()?.liftMute());
-    on("ring", () => client()?.ring());
+    // By name, so that the ringing ends with the last answer; a crowd is rung as a whole.
+    on("ring", () => {
+      const people = absent();
+      client()?.ring(people.length <= NAMED_MAX ? people : []);
+    });
     on("ringCancel", () => client()?.stopRinging());
     on("record", () => client()?.record(this.#parts.record.ariaChecked !== "true"));
     part("diagnose").addEventListener("click", diagnose);
   }
 
   /** `others` is how many there are besides oneself. */
-  draw({ isGroup, isLive, others, isSticky, isRecorded, rings }) {
+  draw({ isGroup, isLive, others, isSticky, isRecorded, canRecord, rings }) {
     const { muteAll, sticky, option, lift, ring, ringCancel, record, muting } = this.#parts;
     muting.hidden = !isGroup;
     muteAll.hidden = option.hidden = isSticky;
@@ -34,6 +44,7 @@ export class Actions {
     muteAll.disabled = sticky.disabled = !isLive || others === 0;
     swap(ring, ringCancel, isGroup, rings);
     ring.disabled = ringCancel.disabled = lift.disabled = record.disabled = !isLive;
+    record.hidden = !canRecord;
     setAttributes(record, { "aria-checked": isRecorded });
   }
 }

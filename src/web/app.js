@@ -43,7 +43,7 @@ const diagnosis = new Diagnosis($("diagnosis"), {
   hearing: new Hearing({ player, voices, devices }), client: () => client, nameOf,
 });
 const actions = new Actions($("actions"), {
-  client: () => client, diagnose: () => diagnosis.open(),
+  client: () => client, absent, diagnose: () => diagnosis.open(),
 });
 const list = new ChatList($("list"), (jid) => startCall(jid));
 
@@ -346,6 +346,14 @@ listenToKeys({
 wirePlaces({ session: () => session, chats: () => chats, refresh, notices });
 
 // Drawing
+
+/** People we know who are not in our call. */
+function absent() {
+  const seated = client.calls.get(client.call?.jid)?.onliners ?? [];
+  const inside = new Set(seated.map((onliner) => onliner.jid));
+  const people = (chats ?? []).map((chat) => chat.jid).filter((jid) => jid.startsWith("d-"));
+  return people.filter((jid) => jid !== session.me.jid && !inside.has(jid));
+}
 
 function chatOf(jid) {
   return chats?.find((chat) => chat.jid === jid);

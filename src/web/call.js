@@ -179,6 +179,11 @@ export class VoxhallClient extends EventTarget {
     this.#say("client.call.kick", { onliner });
   }
 
+  /** Whether the server records calls; else `record` only sets a flag. */
+  get canRecord() {
+    return Boolean(this.#features.calls_record);
+  }
+
   /** Rings `members` of the chat, or all of them; `stopRinging()` ends it. */
   ring(members = []) {
     this.#say("client.call.buzz", members.length > 0 ? { members } : {});

@@ -81,6 +81,7 @@ export function describeCall({ client, pending, me, nameOf, isOpen, jid }) {
       : isDirect ? `${nameOf(jid)} is not here now.` : ALONE,
     others, isGroup: !isDirect, isLive: Boolean(live && call.uid),
     isSticky: Boolean(state?._sticky), isRecorded: Boolean(state?.audiorecord),
+    canRecord: client.canRecord,
     rings: Boolean(state?.buzz),
     elapsedS: Number.isNaN(startedMs) || !live ? null : Math.max(0, (nowMs - startedMs) / 1000),
   };
