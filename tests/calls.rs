@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use support::client::{Client, Sections};
 use support::server::Server;
 use support::tone::{are_exactly, dominant_hz};
-use voxhall::demo::client::{Candidates, Join, JoinMute};
+use voxhall::demo::client::{Candidates, Join, JoinMute, Levels};
 
 /// Ends a test that has failed; what is awaited comes within a second.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -131,7 +131,12 @@ async fn one_who_joined_muted_is_heard_by_nobody_until_he_unmutes() {
     let (mut anna, mut boris) = (guest(&server, "anna").await, guest(&server, "boris").await);
     let mut clara = guest(&server, "clara").await;
     let sections = Sections::Ahead(1);
-    let muted = Join { sections, mute: JoinMute::Muted, candidates: Candidates::InOffer };
+    let muted = Join {
+        sections,
+        mute: JoinMute::Muted,
+        candidates: Candidates::InOffer,
+        levels: Levels::Told,
+    };
     anna.offer_as(&anna.lobby(), muted).await.unwrap();
     anna.say_tone(ANNA_HZ);
     join_talking(&mut boris, BORIS_HZ, sections).await;

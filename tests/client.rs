@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, accept_async};
 use voxhall::demo::call::End;
-use voxhall::demo::client::{Candidates, Client, ClientError, Join, JoinMute};
+use voxhall::demo::client::{Candidates, Client, ClientError, Join, JoinMute, Levels};
 use voxhall::demo::http::Origin;
 use voxhall::demo::peer::{Peer, Sections};
 use voxhall::demo::socket::Account;
@@ -72,7 +72,7 @@ async fn serve(mut socket: WebSocketStream<TcpStream>) {
 }
 
 fn how(candidates: Candidates) -> Join {
-    Join { sections: Sections::One, mute: JoinMute::Unmuted, candidates }
+    Join { sections: Sections::One, mute: JoinMute::Unmuted, candidates, levels: Levels::Told }
 }
 
 #[tokio::test]

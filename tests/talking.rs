@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use support::client::{Client, Sections};
 use support::server::Server;
 use support::tone::are_exactly;
+use voxhall::demo::client::{Candidates, Join, JoinMute, Levels};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const ANNA_HZ: f32 = 440.0;
@@ -56,6 +57,27 @@ async fn a_muted_one_does_not_talk_and_a_newcomer_learns_who_does() {
     anna.mute(false).await.unwrap();
     let is_back = |it: &Value| it["talking"] == true;
     boris.events().wait_after(mark, DEADLINE, "server.call.talking", is_back).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_tells_no_levels_is_heard_to_talk_all_the_same() {
+    let server = Server::start();
+    let (mut anna, mut boris) = (guest(&server, "anna").await, guest(&server, "boris").await);
+    let how = Join {
+        sections: Sections::One,
+        mute: JoinMute::Unmuted,
+        candidates: Candidates::InOffer,
+        levels: Levels::Untold,
+    };
+    anna.offer_as(&anna.lobby(), how).await.unwrap();
+    join(&mut boris).await;
+    let answer = anna.events().all("server.call.sdp")[0]["jsep"]["sdp"].clone();
+    assert!(!answer.as_str().unwrap().contains("ssrc-audio-level"), "{answer}");
+    anna.say_tone(ANNA_HZ);
+    let level = talking(&boris, &anna, true).await["_level"].as_u64().expect("a level");
+    assert!((10..=17).contains(&level), "a sine of 0.3 is -13.5 dBov: {level}");
+    anna.hush();
+    talking(&boris, &anna, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -236,3 +236,30 @@ impl ChatKey {
         matches!(self, ChatKey::Direct(..))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_right_allows_its_event_and_no_other() {
+        let jid = || "g-1".to_owned();
+        let mute_all = ClientEvent::MuteAll { jid: jid(), muted: true, sticky: false };
+        let record = ClientEvent::Record { jid: jid(), uid: "u".to_owned(), audiorecord: true };
+        let kick = ClientEvent::Kick { jid: jid(), onliner: "d-1".to_owned() };
+        let sound = ClientEvent::Sound { jid: jid(), muted: true };
+        let none = Rights { mute_all: false, record: false, kick: false };
+        for (rights, allowed) in [
+            (none, [false, false, false, true]),
+            (Rights { mute_all: true, ..none }, [true, false, false, true]),
+            (Rights { record: true, ..none }, [false, true, false, true]),
+            (Rights { kick: true, ..none }, [false, false, true, true]),
+            (Rights::ALL, [true; 4]),
+        ] {
+            let checked = [&mute_all, &record, &kick, &sound].map(|event| rights.check(event));
+            assert_eq!(checked.clone().map(|check| check.is_ok()), allowed);
+            let codes = checked.into_iter().filter_map(Result::err).map(|refusal| refusal.code);
+            assert!(codes.into_iter().all(|code| code == "no_right"));
+        }
+    }
+}

@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite;
 use super::call::{Call, End};
 use super::events::Events;
 use super::http::HttpError;
+use super::mouth::LEVEL_URI;
 use super::peer::{Outlets, Peer, Sections};
 use super::socket::{Account, Socket};
 
@@ -26,6 +27,7 @@ pub struct Join {
     pub sections: Sections,
     pub mute: JoinMute,
     pub candidates: Candidates,
+    pub levels: Levels,
 }
 
 /// Whether one can be heard at once.
@@ -42,6 +44,14 @@ pub enum Candidates {
     InOffer,
     /// Each in a `client.call.trickle` of its own, then an empty one.
     Trickle,
+}
+
+/// Whether each packet says how loud it is (RFC 6464).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Levels {
+    Told,
+    /// As a client that does not know of it: the server has to listen.
+    Untold,
 }
 
 impl Client {
@@ -78,6 +88,10 @@ impl Client {
         let Outlets { heard, candidates } = outlets;
         let trickle = how.candidates == Candidates::Trickle;
         let sdp = if trickle { peer.offer_trickling().await? } else { peer.offer().await? };
+        let sdp = match how.levels {
+            Levels::Told => sdp,
+            Levels::Untold => without(&sdp, LEVEL_URI),
+        };
 
         let from = self.events().mark();
         let muted = how.mute == JoinMute::Muted;
@@ -94,6 +108,12 @@ impl Client {
         call.answered().await?;
         Ok(call)
     }
+}
+
+/// A description without the lines that name `what`.
+fn without(sdp: &str, what: &str) -> String {
+    let lines = sdp.split_inclusive('\n');
+    lines.filter(|line| !line.contains(what)).collect()
 }
 
 async fn trickle_all(socket: Arc<Socket>, chat: String, mut candidates: mpsc::Receiver<String>) {

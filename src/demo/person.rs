@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::LOBBY;
 use super::call::{Call, End};
-use super::client::{Candidates, Client, ClientError, Join, JoinMute};
+use super::client::{Candidates, Client, ClientError, Join, JoinMute, Levels};
 use super::mouth::{Mouth, random_u32};
 use super::peer::Sections;
 use super::socket::Account;
@@ -88,6 +88,7 @@ impl Person {
             sections: Sections::One,
             mute: JoinMute::Unmuted,
             candidates: Candidates::InOffer,
+            levels: Levels::Told,
         };
         let chat = self.chat.as_deref().or(self.account.chat(LOBBY));
         let mut call = client.join(chat.ok_or(ClientError::BadReply("chats"))?, how).await?;

@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use voxhall::demo::call::{Call, End};
-use voxhall::demo::client::{self, Candidates, ClientError, Join, JoinMute};
+use voxhall::demo::client::{self, Candidates, ClientError, Join, JoinMute, Levels};
 use voxhall::demo::events::Events;
 use voxhall::demo::mouth::Mouth;
 pub use voxhall::demo::peer::Sections;
@@ -77,14 +77,19 @@ impl Client {
 
     /// Joins or starts the chat's call unmuted, all candidates in the offer; returns connected.
     pub async fn offer(&mut self, chat: &str, sections: Sections) -> Result<(), ClientError> {
-        let how = Join { sections, mute: JoinMute::Unmuted, candidates: Candidates::InOffer };
+        let (mute, candidates) = (JoinMute::Unmuted, Candidates::InOffer);
+        let how = Join { sections, mute, candidates, levels: Levels::Told };
         self.offer_as(chat, how).await
     }
 
     /// The same, candidates one by one.
     pub async fn offer_trickling(&mut self, chat: &str) -> Result<(), ClientError> {
         let (sections, mute) = (Sections::One, JoinMute::Unmuted);
-        self.offer_as(chat, Join { sections, mute, candidates: Candidates::Trickle }).await
+        self.offer_as(
+            chat,
+            Join { sections, mute, candidates: Candidates::Trickle, levels: Levels::Told },
+        )
+        .await
     }
 
     /// Joins or starts the chat's call as told, and returns once ICE and DTLS are done.
