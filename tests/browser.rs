@@ -1,17 +1,24 @@
-//! Calls in real Chromium: people press the page's buttons, and what they hear is what the browser
-//! decodes, known by the speaker's tone. Needs chromium and chromedriver (`tests/run` installs).
+//! Calls in real Chromium and Firefox: people press the page's buttons, and what they hear is what
+//! the browser decodes, known by the speaker's tone. `tests/run` installs what this needs.
 
 #[path = "browser/folder.rs"]
 mod folder;
+#[path = "browser/make.rs"]
+mod make;
+#[path = "browser/namespace.rs"]
+mod namespace;
 #[path = "browser/person.rs"]
 mod person;
 #[path = "browser/server.rs"]
 mod server;
+#[path = "browser/tone.rs"]
+mod tone;
 #[path = "browser/webdriver.rs"]
 mod webdriver;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use make::Make;
 use person::{Held, Person};
 use serde_json::{Value, json};
 use server::Server;
@@ -20,32 +27,43 @@ use webdriver::Driver;
 #[test]
 fn everybody_hears_exactly_the_others_and_nobody_a_muted_one() {
     let _turn = turn();
-    let (server, driver) = (Server::start(), Driver::start());
+    let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
     let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
     // No tone is a harmonic of another.
     let people = [come("Anna", 440), come("Boris", 700), come("Chidi", 1100)];
-    people.iter().for_each(Person::joins_lobby);
-    all_hear_each_other(&people);
-    for person in &people {
-        srtp_is_gcm(person);
-        sound_is_whole(person);
-    }
+    joined_hear_each_other(&people);
     let [anna, boris, chidi] = &people;
     muted_is_heard_by_nobody(anna, boris, chidi);
     all_hear_each_other(&people);
-
-    boris.press("leave");
-    anna.sees_no_more(boris);
-    anna.hears_exactly(&[chidi], Held::Long);
-    chidi.hears_exactly(&[anna], Held::Briefly);
-    boris.joins_lobby();
+    gone_is_heard_by_nobody(boris, anna, chidi);
     all_hear_each_other(&people);
+}
+
+#[test]
+fn everybody_hears_exactly_the_others_where_one_has_firefox() {
+    let _turn = turn();
+    namespace::inside("everybody_hears_exactly_the_others_where_one_has_firefox", || {
+        let server = Server::with(&["--media-ip", namespace::MEDIA_IP]);
+        let (fox, chrome) = (Driver::start(Make::Firefox), Driver::start(Make::Chromium));
+        let come = |driver, name, tone_hz| Person::comes(driver, &server.url, name, tone_hz);
+        let people =
+            [come(&fox, "Anna", 440), come(&chrome, "Boris", 700), come(&chrome, "Chidi", 1100)];
+        joined_hear_each_other(&people);
+        let [anna, boris, chidi] = &people;
+        for (one, other) in [(anna, boris), (boris, anna)] {
+            muted_is_heard_by_nobody(one, other, chidi);
+            all_hear_each_other(&people);
+            gone_is_heard_by_nobody(one, other, chidi);
+            all_hear_each_other(&people);
+        }
+        assert_eq!(anna.browser.console_errors(), [""; 0]);
+    });
 }
 
 #[test]
 fn call_goes_on_after_the_server_was_killed() {
     let _turn = turn();
-    let (mut server, driver) = (Server::start(), Driver::start());
+    let (mut server, driver) = (Server::start(), Driver::start(Make::Chromium));
     let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
     let people = [come("Anna", 440), come("Boris", 700)];
     people.iter().for_each(Person::joins_lobby);
@@ -53,7 +71,7 @@ fn call_goes_on_after_the_server_was_killed() {
     server.kill();
     for person in &people {
         person.until("document.querySelector('[data-test=banner]').textContent.includes('gone')");
-        person.until("ears.hears().length === 0");
+        person.until("(await ears.hears()).length === 0");
     }
     server.start_again();
     all_hear_each_other(&people);
@@ -65,7 +83,7 @@ fn call_goes_on_after_the_server_was_killed() {
 #[test]
 fn direct_call_rings_and_the_caller_learns_whether_it_was_refused() {
     let _turn = turn();
-    let (server, driver) = (Server::start(), Driver::start());
+    let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
     let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
     let people = [come("Anna", 440), come("Boris", 700)];
     let [anna, boris] = &people;
@@ -81,7 +99,7 @@ fn direct_call_rings_and_the_caller_learns_whether_it_was_refused() {
 #[test]
 fn page_fits_phone_and_desktop_without_a_complaint() {
     let _turn = turn();
-    let (server, driver) = (Server::start(), Driver::start());
+    let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
     let mut anna = Person::at_the_door(&driver, &server.url, "Anna", 440);
     page_fits(&anna);
     anna.comes_in();
@@ -94,6 +112,28 @@ fn page_fits_phone_and_desktop_without_a_complaint() {
     // An error would have been noticed.
     anna.browser.run("console.error('oh')");
     assert_eq!(anna.browser.console_errors().len(), 1);
+}
+
+fn joined_hear_each_other(people: &[Person; 3]) {
+    let [anna, boris, chidi] = people;
+    anna.joins_lobby();
+    boris.joins_lobby();
+    all_hear_each_other(&people[..2]);
+    chidi.joins_lobby();
+    all_hear_each_other(people);
+    for person in people {
+        srtp_is_gcm(person);
+        sound_is_whole(person);
+    }
+}
+
+/// Each of the two that stay is the other's proof that silence is not a dead line.
+fn gone_is_heard_by_nobody(gone: &Person, listener: &Person, other: &Person) {
+    gone.press("leave");
+    listener.sees_no_more(gone);
+    listener.hears_exactly(&[other], Held::Long);
+    other.hears_exactly(&[listener], Held::Briefly);
+    gone.joins_lobby();
 }
 
 fn all_hear_each_other(people: &[Person]) {
@@ -114,7 +154,7 @@ fn muted_is_heard_by_nobody(muted: &Person, listener: &Person, other: &Person) {
     heard_by_nobody();
     // Nor where his page lies, and sends his voice all the same.
     muted.browser.run("voxhall.client.track.enabled = true");
-    muted.until("(await ears.statsOf('media-source'))[0].audioLevel > 0.1");
+    muted.until("await ears.sendsVoice()");
     heard_by_nobody();
     muted.hears_exactly(&[listener, other], Held::Briefly);
     muted.press("mute");

@@ -1,10 +1,9 @@
 //! A person at the real page: comes in, presses its buttons, hears.
 
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::webdriver::{Browser, Driver};
 
@@ -15,7 +14,7 @@ pub struct Person {
     tone_hz: u32,
 }
 
-/// How long a fact must hold: that many looks in a row, 20 a second.
+/// How long a fact must hold.
 #[derive(Clone, Copy)]
 pub enum Held {
     Once,
@@ -34,11 +33,7 @@ impl Person {
 
     /// The page is open, and asks for his name.
     pub fn at_the_door(driver: &Rc<Driver>, url: &str, name: &'static str, tone_hz: u32) -> Self {
-        let voice = driver.folder().join(format!("{name}.wav"));
-        write_tone(&voice, tone_hz);
-        let browser = driver.browser(&voice);
-        let ears = json!({"source": include_str!("ears.js")});
-        browser.devtools("Page.addScriptToEvaluateOnNewDocument", &ears);
+        let browser = driver.browser(name, tone_hz);
         browser.open(url);
         // Cleaning takes a lasting tone for noise.
         browser.run("localStorage['voxhall.clean'] = 'off'");
@@ -82,14 +77,14 @@ impl Person {
     }
 
     pub fn until_held(&self, fact: &str, held: Held) {
-        let looks = match held {
-            Held::Once => 1,
-            Held::Briefly => 5,
-            Held::Long => 25,
+        let held_ms = match held {
+            Held::Once => 0,
+            Held::Briefly => 250,
+            Held::Long => 1250,
         };
         let ms = PATIENCE.as_millis();
-        let found =
-            self.browser.run(&format!("return ears.until(async () => ({fact}), {looks}, {ms})"));
+        let waiting = format!("return ears.until(async () => ({fact}), {held_ms}, {ms})");
+        let found = self.browser.run(&waiting);
         assert!(found.is_null(), "{}: never: {fact}\ninstead: {found:#}", self.name);
     }
 
@@ -118,25 +113,5 @@ impl Person {
     }
 }
 
-/// Two seconds of a sine: whole turns, so that it goes round without a seam.
-fn write_tone(path: &Path, hz: u32) {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: RATE,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut file = hound::WavWriter::create(path, spec).expect("the folder is ours");
-    for sample in 0..2 * RATE {
-        let turns = f64::from(hz) * f64::from(sample) / f64::from(RATE);
-        let value = AMPLITUDE * (turns * std::f64::consts::TAU).sin() * f64::from(i16::MAX);
-        file.write_sample(value as i16).expect("the folder is ours");
-    }
-    file.finalize().expect("the folder is ours");
-}
-
-const RATE: u32 = 48_000;
-/// About -14 dBov: as loud as a person.
-const AMPLITUDE: f64 = 0.3;
 /// For a step of the story on a machine that is busy building.
 const PATIENCE: Duration = Duration::from_secs(30);

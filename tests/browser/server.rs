@@ -10,13 +10,18 @@ pub struct Server {
     pub url: String,
     child: Child,
     data: Folder,
+    flags: &'static [&'static str],
 }
 
 impl Server {
     pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    pub fn with(flags: &'static [&'static str]) -> Self {
         let data = Folder::new();
-        let (child, url) = spawn("127.0.0.1:0", &data);
-        Self { url, child, data }
+        let (child, url) = spawn("127.0.0.1:0", &data, flags);
+        Self { url, child, data, flags }
     }
 
     /// At once, as a crash would: no good-bye to anybody.
@@ -28,7 +33,7 @@ impl Server {
     /// After `kill`: on the same port, with the same data.
     pub fn start_again(&mut self) {
         let address = self.url.trim_start_matches("http://");
-        (self.child, self.url) = spawn(address, &self.data);
+        (self.child, self.url) = spawn(address, &self.data, self.flags);
     }
 }
 
@@ -40,9 +45,10 @@ impl Drop for Server {
     }
 }
 
-fn spawn(http: &str, data: &Folder) -> (Child, String) {
+fn spawn(http: &str, data: &Folder, flags: &[&str]) -> (Child, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_voxhall"));
     command.args(["--http", http, "--media-port", "0", "--data"]).arg(data.path());
+    command.args(flags);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("cargo has built the binary");
     let mut ready = String::new();

@@ -1,26 +1,30 @@
-//! Chromium by WebDriver: JSON over HTTP to Debian's chromedriver, which starts one Chromium a
-//! session. Dropping ends them, after a failed test too.
+//! Browsers by WebDriver: JSON over HTTP to a driver, which starts a browser a session. Dropping
+//! ends them, after a failed test too.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, PipeReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::rc::Rc;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::folder::Folder;
+use super::make::Make;
 
-/// A running chromedriver.
+/// A running driver. Chromium's serves many browsers, Firefox's one at a time.
 pub struct Driver {
+    make: Make,
     port: u16,
     child: Child,
     folder: Folder,
+    /// What it and its browsers print.
+    printed: Receiver<String>,
 }
 
-/// A Chromium with one page.
+/// A browser with one page.
 pub struct Browser {
     driver: Rc<Driver>,
     session: String,
@@ -28,37 +32,31 @@ pub struct Browser {
 }
 
 impl Driver {
-    pub fn start() -> Rc<Self> {
-        let mut command = Command::new("chromedriver");
-        command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let child = command.process_group(0).spawn();
-        let mut child = child.expect("tests/run installs chromium-driver");
-        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-        let port = stdout.lines().map_while(Result::ok).find_map(|line| port_in(&line));
-        let port = port.expect("chromedriver says where it listens");
-        Rc::new(Self { port, child, folder: Folder::new() })
+    pub fn start(make: Make) -> Rc<Self> {
+        let folder = Folder::new();
+        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        let mut command = make.driver(folder.path());
+        let program = command.get_program().to_owned();
+        command.stdout(writer.try_clone().expect("a pipe has many writers")).stderr(writer);
+        let child = command.stdin(Stdio::null()).process_group(0).spawn();
+        let child = child.unwrap_or_else(|e| panic!("tests/run installs {program:?}: {e}"));
+        // Else our own end of the pipe would keep it open.
+        drop(command);
+        let printed = lines(reader);
+        let port = printed.iter().find_map(|line| make.port_in(&line));
+        let port = port.unwrap_or_else(|| panic!("{program:?} does not say where it listens"));
+        Rc::new(Self { make, port, child, folder, printed })
     }
 
-    /// For what belongs to the browsers; gone with the driver.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// A Chromium whose microphone plays `voice` over and over.
-    pub fn browser(self: &Rc<Self>, voice: &Path) -> Browser {
-        let profile = voice.with_extension("profile");
-        let mut flags: Vec<String> = FLAGS.map(str::to_owned).to_vec();
-        flags.push(format!("--user-data-dir={}", profile.display()));
-        flags.push(format!("--use-file-for-fake-audio-capture={}", voice.display()));
-        let wanted = json!({"capabilities": {"alwaysMatch": {
-            "goog:chromeOptions": {"args": flags},
-            "goog:loggingPrefs": {"browser": "ALL"},
-            "timeouts": {"script": SCRIPT_TIMEOUT.as_millis()},
-        }}});
-        let made = self.call("POST", "/session", &wanted).expect("tests/run installs chromium");
+    /// A browser whose microphone hears a tone over and over.
+    pub fn browser(self: &Rc<Self>, name: &str, tone_hz: u32) -> Browser {
+        let mut wanted = self.make.capabilities(self.folder.path(), name, tone_hz);
+        wanted["timeouts"] = json!({"script": SCRIPT_TIMEOUT.as_millis()});
+        let wanted = json!({"capabilities": {"alwaysMatch": wanted}});
+        let made = self.call("POST", "/session", &wanted);
+        let made = made.unwrap_or_else(|error| panic!("tests/run installs the browser: {error}"));
         let session = made["sessionId"].as_str().expect("a session has an id").to_owned();
-        let pid = made["capabilities"]["goog:processID"].as_i64();
-        let pid = pid.and_then(|pid| pid.try_into().ok()).expect("a session has a process");
+        let pid = self.make.process(&made["capabilities"]).expect("a session has a process");
         Browser { driver: Rc::clone(self), session, pid }
     }
 
@@ -74,8 +72,10 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // It ends the browsers of all sessions, also of those that were never told to us.
-        let _ = self.call("GET", "/shutdown", &Value::Null);
+        if self.make == Make::Chromium {
+            // It ends the browsers of all sessions, also of those that were never told to us.
+            let _ = self.call("GET", "/shutdown", &Value::Null);
+        }
         let pid = libc::pid_t::try_from(self.child.id()).expect("a pid fits");
         // SAFETY: a plain system call; the child is not yet waited for, so the group is its own.
         unsafe { libc::kill(-pid, libc::SIGKILL) };
@@ -84,8 +84,10 @@ impl Drop for Driver {
 }
 
 impl Browser {
+    /// Opens a page, which from then on has `ears`.
     pub fn open(&self, url: &str) {
         self.call("POST", "/url", &json!({"url": url}));
+        self.run(&self.driver.make.ears());
     }
 
     /// Runs a function's body; it may return a promise.
@@ -104,17 +106,30 @@ impl Browser {
         self.call("POST", &format!("/element/{element}/value"), &json!({"text": text}));
     }
 
-    /// A command of the DevTools protocol.
+    /// A command of the DevTools protocol, which only Chromium speaks.
     pub fn devtools(&self, command: &str, params: &Value) {
         self.call("POST", "/goog/cdp/execute", &json!({"cmd": command, "params": params}));
     }
 
-    /// What stands in the console as an error since the last time.
+    /// What stands in the console as an error since the last time; of Firefox, what the page threw
+    /// and nobody caught.
     pub fn console_errors(&self) -> Vec<String> {
-        let log = self.call("POST", "/se/log", &json!({"type": "browser"}));
-        let entries = log.as_array().expect("a list of entries").iter();
-        let errors = entries.filter(|entry| entry["level"] == "SEVERE");
-        errors.map(|entry| entry["message"].to_string()).collect()
+        match self.driver.make {
+            Make::Chromium => {
+                let log = self.call("POST", "/se/log", &json!({"type": "browser"}));
+                let entries = log.as_array().expect("a list of entries").iter();
+                let errors = entries.filter(|entry| entry["level"] == "SEVERE");
+                errors.map(|entry| entry["message"].to_string()).collect()
+            }
+            Make::Firefox => {
+                // An error of our own shows that the ones before it have been printed.
+                self.run(&format!("setTimeout(() => {{ throw new Error('{LAST_ERROR}') }})"));
+                let printed = || self.driver.printed.recv_timeout(SCRIPT_TIMEOUT);
+                let printed = std::iter::from_fn(|| Some(printed().expect("it prints errors")));
+                let errors = printed.filter(|line| line.contains("JavaScript error: http"));
+                errors.take_while(|line| !line.contains(LAST_ERROR)).collect()
+            }
+        }
     }
 
     fn element(&self, selector: &str) -> String {
@@ -140,9 +155,16 @@ impl Drop for Browser {
     }
 }
 
-/// From "ChromeDriver was started successfully on port 9515."
-fn port_in(line: &str) -> Option<u16> {
-    line.split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok()
+/// What is written to a pipe, read as it comes, so that no writer waits.
+fn lines(pipe: PipeReader) -> Receiver<String> {
+    let (line_read, printed) = sync_channel(PRINTED_LINES);
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+            // More than anybody reads is let go.
+            let _ = line_read.try_send(String::from_utf8_lossy(&line).into_owned());
+        }
+    });
+    printed
 }
 
 /// One request, one connection.
@@ -175,21 +197,8 @@ fn request(port: u16, method: &str, path: &str, body: &Value) -> std::io::Result
     Ok(serde_json::from_slice(&reply)?)
 }
 
-/// Headless, without the browser's own business on the network, and with a microphone that is a
-/// file and is allowed. `--no-sandbox`: the tests may run as root.
-const FLAGS: [&str; 11] = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required",
-];
-
 /// Longer than any wait in a page: a busy machine must show as a failed check, not as this.
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(45);
+/// A browser prints some dozen; a page in trouble some more.
+const PRINTED_LINES: usize = 10_000;
+const LAST_ERROR: &str = "the last error";
