@@ -17,6 +17,20 @@ const ANALYSER = { fftSize: 4096, smoothingTimeConstant: 0 };
 const VOICE_BYTES = 30;
 
 window.ears = (() => {
+  const talking = new Map();
+
+  /** From now on knows the server's word on who talks. */
+  function follow() {
+    window.voxhall.client.addEventListener("talking", ({ detail }) =>
+      talking.set(detail.actor, detail.talking));
+  }
+
+  /** Whether somebody talks, by the server's last word and as the page shows it. */
+  function seesTalking(jid, talks) {
+    const shown = document.querySelector(`[data-test=person][data-jid="${jid}"]`);
+    return talking.get(jid) === talks && shown?.dataset.talking === String(talks);
+  }
+
   /** Every section of the call in which there is sound, and whose the page says it is. */
   async function hears() {
     const { client } = window.voxhall;
@@ -65,7 +79,7 @@ window.ears = (() => {
     return { hears: window.voxhall?.client ? await hears() : null, says };
   }
 
-  return { hears, hearsExactly, sendsVoice, statsOf, until };
+  return { follow, hears, hearsExactly, seesTalking, sendsVoice, statsOf, until };
 })();
 
 /** Loudness, the strongest frequency, and how much of all is there. */

@@ -44,6 +44,7 @@ impl Person {
         self.browser.write("[data-test=name-input]", self.name);
         self.press("login");
         self.until("voxhall.client?.isOpen && document.querySelector('#places [data-jid]')");
+        self.browser.run("ears.follow()");
         let jid = self.browser.run("return voxhall.session().me.jid");
         self.jid = jid.as_str().expect("a person has a jid").to_owned();
     }
@@ -88,6 +89,12 @@ impl Person {
         assert!(found.is_null(), "{}: never: {fact}\ninstead: {found:#}", self.name);
     }
 
+    /// Sends his voice whatever his page says: what a changed client would do.
+    pub fn lies(&self) {
+        self.browser.run("voxhall.client.track.enabled = true");
+        self.until("await ears.sendsVoice()");
+    }
+
     /// Every section of his call is silent but one for each of `others`, and there is his tone.
     pub fn hears_exactly(&self, others: &[&Person], held: Held) {
         let tones: Map<String, Value> =
@@ -99,6 +106,11 @@ impl Person {
     pub fn sees(&self, other: &Person, state: &str) {
         let selector = format!("[data-test=person][data-jid=\"{}\"]{state}", other.jid);
         self.until(&format!("document.querySelector('{selector}')"));
+    }
+
+    /// Whether `other` talks, by the server's word and as the page shows it.
+    pub fn sees_talking(&self, other: &Person, talks: bool, held: Held) {
+        self.until_held(&format!("ears.seesTalking('{}', {talks})", other.jid), held);
     }
 
     pub fn sees_no_more(&self, other: &Person) {
