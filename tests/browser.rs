@@ -88,6 +88,25 @@ fn everybody_is_told_who_talks_in_either_browser() {
 }
 
 #[test]
+fn all_others_are_muted_by_one_press_in_either_browser() {
+    let _turn = turn();
+    namespace::inside("all_others_are_muted_by_one_press_in_either_browser", || {
+        let server = Server::with(&["--media-ip", namespace::MEDIA_IP]);
+        let (fox, chrome) = (Driver::start(Make::Firefox), Driver::start(Make::Chromium));
+        let come = |driver, name, tone_hz| Person::comes(driver, &server.url, name, tone_hz);
+        let people =
+            [come(&fox, "Anna", 440), come(&chrome, "Boris", 700), come(&chrome, "Chidi", 1100)];
+        people.iter().for_each(Person::joins_lobby);
+        all_hear_each_other(&people);
+        let [anna, boris, chidi] = &people;
+        mutes_all_others(anna, [boris, chidi]);
+        all_hear_each_other(&people);
+        mutes_all_others(boris, [anna, chidi]);
+        all_hear_each_other(&people);
+    });
+}
+
+#[test]
 fn call_goes_on_after_the_server_was_killed() {
     let _turn = turn();
     let (mut server, driver) = (Server::start(), Driver::start(Make::Chromium));
@@ -185,6 +204,23 @@ fn muted_is_heard_by_nobody(muted: &Person, listener: &Person, other: &Person) {
     muted.hears_exactly(&[listener, other], Held::Briefly);
     muted.press("mute");
     listener.sees(muted, "[data-muted=false]");
+}
+
+/// Then the others speak again, each by his own press.
+fn mutes_all_others(by: &Person, others: [&Person; 2]) {
+    by.press("mute-all");
+    for other in others {
+        by.sees(other, "[data-muted=true]");
+        other.until("voxhall.client.call.muted");
+        other.lies();
+    }
+    by.hears_exactly(&[], Held::Long);
+    // He is heard all the while, and alone.
+    others.iter().for_each(|other| other.hears_exactly(&[by], Held::Long));
+    for other in others {
+        other.press("mute");
+        by.sees(other, "[data-muted=false]");
+    }
 }
 
 fn srtp_is_gcm(person: &Person) {
