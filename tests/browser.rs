@@ -143,6 +143,135 @@ fn direct_call_rings_and_the_caller_learns_whether_it_was_refused() {
 }
 
 #[test]
+fn media_that_dies_on_the_server_is_dialled_again_by_every_page() {
+    let _turn = turn();
+    let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
+    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
+    let people = [come("Anna", 440), come("Boris", 700)];
+    people.iter().for_each(Person::joins_lobby);
+    all_hear_each_other(&people);
+    let uid = people[0].browser.run("return voxhall.client.call.uid");
+    for worker in 0..4 {
+        // As many as the machine has cores: the call's is among them.
+        let path = format!("/api/v3/debug/media/{worker}/break");
+        people[0].browser.run(&format!("return fetch('{path}', {{method: 'POST'}}).then(() => 0)"));
+    }
+    people.iter().for_each(|person| person.until("voxhall.client.call.link !== 'connected'"));
+    all_hear_each_other(&people);
+    assert_eq!(people[0].browser.run("return voxhall.client.call.uid"), uid);
+}
+
+#[test]
+fn one_who_is_put_out_learns_it_and_may_call_again() {
+    let _turn = turn();
+    let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
+    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
+    let people = [come("Anna", 440), come("Boris", 700)];
+    people.iter().for_each(Person::joins_lobby);
+    all_hear_each_other(&people);
+    let [anna, boris] = &people;
+    anna.presses_at(boris, "person-menu-open");
+    anna.press("kick");
+    anna.press("kick-confirm");
+    anna.sees_no_more(boris);
+    boris.until("voxhall.client.call === null");
+    boris.until("document.body.textContent.includes('put you out of the call')");
+    boris.presses_when_there("call-again");
+    all_hear_each_other(&people);
+}
+
+#[test]
+fn a_group_is_rung_by_a_press_and_a_callee_accepts_or_refuses() {
+    let _turn = turn();
+    let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
+    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
+    let people = [come("Anna", 440), come("Boris", 700)];
+    let [anna, boris] = &people;
+    anna.joins_lobby();
+    anna.until("document.querySelector('#people-list [data-jid]')");
+    anna.press("ring");
+    boris.presses_when_there("refuse");
+    // The only one rung has answered: it rings no more.
+    anna.until("document.querySelector('[data-test=ring-cancel]').hidden");
+    anna.press("ring");
+    boris.presses_when_there("accept");
+    all_hear_each_other(&people);
+}
+
+#[test]
+fn a_voice_can_be_turned_down_for_oneself_and_stays_so() {
+    let _turn = turn();
+    let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
+    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
+    let people = [come("Anna", 440), come("Boris", 700)];
+    people.iter().for_each(Person::joins_lobby);
+    all_hear_each_other(&people);
+    let [anna, boris] = &people;
+    anna.presses_at(boris, "person-menu-open");
+    anna.press("local-mute");
+    anna.sees(boris, "[data-hushed=true]");
+    anna.browser
+        .run("document.querySelector('[data-test=person-menu]:popover-open').hidePopover()");
+    anna.press("diagnosis");
+    anna.until(&diagnosed(boris, "[data-verdict=heard][data-here=muted_here]"));
+    anna.press("diagnosis-close");
+    // Another leg, another section: the wish is the person's.
+    boris.press("leave");
+    anna.sees_no_more(boris);
+    boris.joins_lobby();
+    anna.sees(boris, "[data-hushed=true]");
+    let kept = anna.browser.run("return localStorage['voxhall.voices']");
+    assert!(kept.as_str().is_some_and(|kept| kept.contains(&boris.jid)), "{kept}");
+}
+
+#[test]
+fn why_somebody_is_not_heard_is_told_in_words() {
+    let _turn = turn();
+    let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
+    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
+    let people = [come("Anna", 440), come("Boris", 700)];
+    people.iter().for_each(Person::joins_lobby);
+    all_hear_each_other(&people);
+    let [anna, boris] = &people;
+    anna.press("diagnosis");
+    anna.until(&diagnosed(boris, "[data-verdict=heard][data-here=ok]"));
+    boris.press("mute");
+    anna.until(&diagnosed(boris, "[data-verdict=muted]"));
+    boris.press("mute");
+    anna.until(&diagnosed(boris, "[data-verdict=heard]"));
+    boris.press("leave");
+    let row = format!("[data-test=diagnosis-view] [data-jid=\"{}\"]", boris.jid);
+    anna.until(&format!("!document.querySelector('{row}')"));
+    assert_eq!(anna.browser.console_errors(), [""; 0]);
+}
+
+#[test]
+fn with_one_slot_a_browser_hears_whoever_talks_and_its_delay_comes_back() {
+    let _turn = turn();
+    let (server, driver) = (Server::with(&ONE_SLOT), Driver::start(Make::Chromium));
+    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
+    let [anna, boris, chidi] = [come("Anna", 440), come("Boris", 700), come("Chidi", 1100)];
+    [&anna, &boris, &chidi].iter().for_each(|person| person.joins_lobby());
+    let speaks = |person: &Person, speaks: bool| {
+        person.browser.run(&format!("voxhall.client.track.enabled = {speaks}"));
+    };
+    speaks(&anna, false);
+    speaks(&chidi, false);
+    anna.hears_exactly(&[&boris], Held::Briefly);
+    let base = anna.jitter_buffer_ms(0.0);
+    for _ in 0..2 {
+        for (from, to) in [(&boris, &chidi), (&chidi, &boris)] {
+            // At once: the beginning comes out of the ring, and ahead of its time.
+            speaks(to, true);
+            speaks(from, false);
+            anna.hears_exactly(&[to], Held::Briefly);
+            let after = anna.jitter_buffer_ms(SETTLES_IN_S);
+            assert!(after < base + DELAY_MORE_MS, "{after} ms after a switch, {base} ms before");
+        }
+    }
+}
+
+#[test]
 fn page_fits_phone_and_desktop_without_a_complaint() {
     let _turn = turn();
     let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
@@ -223,6 +352,12 @@ fn mutes_all_others(by: &Person, others: [&Person; 2]) {
     }
 }
 
+/// Whether the open diagnosis has a row of `other` where `state` (CSS) holds.
+fn diagnosed(other: &Person, state: &str) -> String {
+    let row = format!("[data-test=diagnosis-view] [data-jid=\"{}\"]{state}", other.jid);
+    format!("document.querySelector('{row}')")
+}
+
 fn srtp_is_gcm(person: &Person) {
     let transports = person.stats("transport");
     assert!(!transports.is_empty());
@@ -278,6 +413,12 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+const ONE_SLOT: [&str; 2] =
+    ["--config", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/one-slot.toml")];
+/// In this time a receiver has taken a ring's lead back.
+const SETTLES_IN_S: f64 = 2.0;
+/// Of a jitter buffer's delay after a switch: half a ring, on a machine that is busy.
+const DELAY_MORE_MS: f64 = 60.0;
 /// Two seconds of two voices at 48 kHz.
 const STRETCH_SAMPLES: f64 = 192_000.0;
 const STRETCHES: usize = 5;

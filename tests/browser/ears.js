@@ -13,6 +13,8 @@ const NEAR_HZ = 25;
 const BINS_OF_A_PEAK = 3;
 /** At 48 kHz: the last 85 ms, in bins of 12 Hz. */
 const ANALYSER = { fftSize: 4096, smoothingTimeConstant: 0 };
+/** Samples a second: what browsers decode Opus to. */
+const RATE = 48000;
 /** A packet of voice is far larger, one of silence far smaller. */
 const VOICE_BYTES = 30;
 
@@ -59,6 +61,27 @@ window.ears = (() => {
     return bytes > VOICE_BYTES * (now.packetsSent - before.packetsSent);
   }
 
+  /** Mean delay in the jitter buffers over a second of sound, `afterS` of sound from now. */
+  async function jitterBufferMs(afterS) {
+    const played = async () => {
+      const reports = await statsOf("inbound-rtp");
+      return {
+        delayS: sum(reports.map((it) => it.jitterBufferDelay ?? 0)),
+        samples: sum(reports.map((it) => it.jitterBufferEmittedCount ?? 0)),
+      };
+    };
+    const beyond = async (samples) => {
+      for (;;) {
+        const now = await played();
+        if (now.samples >= samples) return now;
+        await new Promise((resolve) => { setTimeout(resolve, LOOK_EVERY_MS); });
+      }
+    };
+    const begin = await beyond((await played()).samples + afterS * RATE);
+    const end = await beyond(begin.samples + RATE);
+    return (1000 * (end.delayS - begin.delayS)) / (end.samples - begin.samples);
+  }
+
   async function statsOf(type) {
     const stats = await window.voxhall.client.pc.getStats();
     return [...stats.values()].filter((report) => report.type === type);
@@ -79,7 +102,7 @@ window.ears = (() => {
     return { hears: window.voxhall?.client ? await hears() : null, says };
   }
 
-  return { follow, hears, hearsExactly, seesTalking, sendsVoice, statsOf, until };
+  return { follow, hears, hearsExactly, jitterBufferMs, seesTalking, sendsVoice, statsOf, until };
 })();
 
 /** Loudness, the strongest frequency, and how much of all is there. */

@@ -72,6 +72,19 @@ impl Person {
         self.browser.click(&format!("[data-test={hook}]"));
     }
 
+    /// Presses what carries this `data-test` at `other`, among those in the call.
+    pub fn presses_at(&self, other: &Person, hook: &str) {
+        let at = format!("[data-test=person][data-jid=\"{}\"]", other.jid);
+        self.browser.click(&format!("{at} [data-test={hook}]"));
+    }
+
+    /// Mean delay of the jitter buffers over a second of sound that begins `after_s` seconds of
+    /// sound from now, in milliseconds.
+    pub fn jitter_buffer_ms(&self, after_s: f64) -> f64 {
+        let found = self.browser.run(&format!("return ears.jitterBufferMs({after_s})"));
+        found.as_f64().unwrap_or_else(|| panic!("{}: {found}", self.name))
+    }
+
     /// Waits until an expression of JavaScript is true.
     pub fn until(&self, fact: &str) {
         self.until_held(fact, Held::Once);
