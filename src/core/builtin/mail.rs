@@ -25,8 +25,8 @@ pub struct Letter {
 enum Kind {
     /// To be confirmed, and sent again where it was not.
     Kept,
-    /// The same, and it supersedes the earlier state of this call.
-    State(Arc<str>),
+    /// The same, and it supersedes the earlier ones of this event about this call: states, tracks.
+    Latest(&'static str, Arc<str>),
     /// True for a moment: sent once.
     Passing,
     /// Sent once, and it supersedes the one that still waits.
@@ -66,7 +66,8 @@ pub struct Mail {
 impl Letter {
     pub fn new(event: &ServerEvent) -> Self {
         let kind = match event {
-            ServerEvent::State(state) => Kind::State(Arc::from(state.uid.as_str())),
+            ServerEvent::State(state) => Kind::Latest(event.name(), Arc::from(state.uid.as_str())),
+            ServerEvent::Tracks { uid, .. } => Kind::Latest(event.name(), Arc::from(uid.as_str())),
             ServerEvent::Online { .. } => Kind::Online,
             other if other.wants_confirm() => Kind::Kept,
             _ => Kind::Passing,
@@ -76,7 +77,7 @@ impl Letter {
 
     /// Whether it goes out under a confirm id.
     pub fn wants_confirm(&self) -> bool {
-        matches!(self.kind, Kind::Kept | Kind::State(_))
+        matches!(self.kind, Kind::Kept | Kind::Latest(..))
     }
 }
 
@@ -157,12 +158,12 @@ impl Mail {
         self.queue.len() > QUEUE_MESSAGES_MAX || self.queue_bytes > QUEUE_BYTES_MAX
     }
 
-    /// Leaves of each call's queued states only the last.
+    /// Leaves of each call's queued states and tracks only the last.
     fn coalesce(&mut self) {
         let mut seen: Vec<Kind> = Vec::new();
         let mut left = VecDeque::new();
         for outgoing in self.queue.drain(..).rev() {
-            if matches!(outgoing.kind, Kind::State(_)) {
+            if matches!(outgoing.kind, Kind::Latest(..)) {
                 if seen.contains(&outgoing.kind) {
                     self.queue_bytes -= outgoing.frame.params.len();
                     continue;
@@ -187,7 +188,7 @@ impl Mail {
 
     fn keep(&mut self, now: Instant, outgoing: Outgoing) {
         self.drop_old(now);
-        if matches!(outgoing.kind, Kind::State(_)) {
+        if matches!(outgoing.kind, Kind::Latest(..)) {
             let older = self.unconfirmed.iter().position(|(_, kept)| kept.kind == outgoing.kind);
             older.inspect(|index| self.forget(*index));
         }

@@ -85,6 +85,18 @@ fn a_superseded_state_is_left_out_of_a_resume() {
 }
 
 #[test]
+fn tracks_supersede_tracks_and_no_state() {
+    let mut desk = Desk::new();
+    let tracks = || ServerEvent::Tracks { jid: "g-1".into(), uid: "a".into(), tracks: vec![] };
+    desk.push(&state("a", 1), Link::Connected).unwrap();
+    desk.push(&tracks(), Link::Connected).unwrap();
+    desk.push(&tracks(), Link::Connected).unwrap();
+    assert_eq!(desk.ids_sent(), ["1", "2", "3"]);
+    desk.mail.resume(desk.now);
+    assert_eq!(desk.ids_sent(), ["1", "3"]);
+}
+
+#[test]
 fn a_confirm_is_good_once() {
     let mut desk = Desk::new();
     desk.push(&leave("a"), Link::Connected).unwrap();
