@@ -9,18 +9,19 @@ pub struct Packet {
     frame_samples: u16,
     frames: u8,
     is_silence: bool,
+    is_voiceless: bool,
 }
 
 impl Packet {
     /// `None` for what breaks one of the rules R1 to R7 of RFC 6716 section 3.4.
     pub fn parse(payload: &[u8]) -> Option<Packet> {
         let (&toc, rest) = payload.split_first()?;
-        let config = toc >> 3;
         let frames = Frames::split(toc & 3, rest)?;
         let packet = Packet {
-            frame_samples: frame_samples(config),
+            frame_samples: frame_samples(toc >> 3),
             frames: frames.count,
-            is_silence: frames.all(|frame| is_silent(frame, is_celt(config))),
+            is_silence: frames.all(|frame| is_silent(frame, toc)),
+            is_voiceless: frames.all(|frame| is_silent(frame, toc) || is_inactive(frame, toc)),
         };
         (packet.samples() <= OPUS_PACKET_SAMPLES).then_some(packet)
     }
@@ -39,6 +40,12 @@ impl Packet {
     /// count, so a packet cannot be blown up to look like voice.
     pub const fn is_silence(self) -> bool {
         self.is_silence
+    }
+
+    /// Silence, or sound in which the sender's own encoder found no voice: a fan, a street. Only
+    /// SILK says so, which browsers take for speech (alone or below CELT); CELT alone never does.
+    pub const fn is_voiceless(self) -> bool {
+        self.is_voiceless
     }
 }
 
@@ -122,15 +129,28 @@ const fn frame_samples(config: u8) -> u16 {
 }
 
 /// Configurations without SILK's layer.
-const fn is_celt(config: u8) -> bool {
-    config >= 16
+const fn is_celt(toc: u8) -> bool {
+    toc >> 3 >= 16
 }
 
 /// CELT begins with a flag of probability 1 / 32,768 that says silence (RFC 6716 section 4.3):
 /// the range coder reads it from the first 15 bits, all ones.
-fn is_silent(frame: &[u8], is_celt: bool) -> bool {
-    let is_flagged = is_celt && matches!(frame, [0xff, 0xfe | 0xff, ..]);
+fn is_silent(frame: &[u8], toc: u8) -> bool {
+    let is_flagged = is_celt(toc) && matches!(frame, [0xff, 0xfe | 0xff, ..]);
     is_flagged || frame.len() <= SILENT_FRAME_BYTES
+}
+
+/// SILK begins with a bit for each 20 ms that says whether there is voice, and one for its FEC;
+/// in stereo once more for the other channel. A receiver may read them as plain bits (RFC 6716
+/// sections 4.2.3 and 4.2.4).
+fn is_inactive(frame: &[u8], toc: u8) -> bool {
+    let flags = match frame_samples(toc >> 3) {
+        2_880 => 0b1110_0000_u8,
+        1_920 => 0b1100_0000,
+        _ => 0b1000_0000,
+    };
+    let other = if toc & 4 == 0 { 0 } else { flags >> (flags.count_ones() + 1) };
+    !is_celt(toc) && frame.first().is_some_and(|head| head & (flags | other) == 0)
 }
 
 /// Length of a frame in one or two bytes (RFC 6716 section 3.2.1), and what follows.
@@ -269,6 +289,37 @@ mod tests {
         constant[0] = SILK;
         constant[2] = 0xfe;
         assert_eq!(told(&constant), Some((960, 1, false)));
+    }
+
+    #[test]
+    fn silk_says_whether_there_is_voice() {
+        let is_voiceless = |toc: u8, head: u8| {
+            let packet = Packet::parse(&[toc, head, 1, 2, 3]).unwrap();
+            assert!(!packet.is_silence());
+            packet.is_voiceless()
+        };
+        // Configuration and stereo; the bits that say voice.
+        let (ten, twenty, forty, sixty) = (0, 1 << 3, 2 << 3, 3 << 3);
+        let hybrid = 15 << 3;
+        for (toc, voice) in [
+            (ten, 0b1000_0000),
+            (twenty, 0b1000_0000),
+            (forty, 0b1100_0000),
+            (sixty, 0b1110_0000),
+            (hybrid, 0b1000_0000),
+            (twenty | 4, 0b1010_0000),
+            (forty | 4, 0b1101_1000),
+            (sixty | 4, 0b1110_1110),
+            (hybrid | 4, 0b1010_0000),
+        ] {
+            for bit in 0..8 {
+                let head = 1 << bit;
+                assert_eq!(is_voiceless(toc, head), head & voice == 0, "{toc:#x} {head:#b}");
+            }
+            assert!(is_voiceless(toc, 0));
+        }
+        assert!(!is_voiceless(CELT, 0));
+        assert!(Packet::parse(&[CELT]).unwrap().is_voiceless());
     }
 
     #[test]
