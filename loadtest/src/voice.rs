@@ -17,8 +17,9 @@ pub const FRAME_SAMPLES: u32 = 960;
 /// Payload bytes a packet: what Opus speech of about 39 kbit/s takes at 50 packets/s.
 pub const PAYLOAD_BYTES: usize = 98;
 
-/// Loudness sent with each packet, in dBov (RFC 6464): a voice near its microphone.
-pub const LEVEL_DBOV: i8 = -30;
+/// Loudness sent with each packet, in dBov (RFC 6464): so loud that the server takes it for a voice
+/// though it never wavers.
+pub const LEVEL_DBOV: i8 = -20;
 
 /// Opus TOC byte: hybrid mode, fullband, 20 ms, mono, one frame (RFC 6716 section 3.1).
 const TOC: u8 = 0x78;

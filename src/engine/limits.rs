@@ -88,22 +88,47 @@ pub const OPUS_FRAME_BYTES: usize = 1_275;
 /// muted. Two bytes in 20 ms are 800 bit/s: the least that Opus speaks at is 6 kbit/s.
 pub const SILENT_FRAME_BYTES: usize = 2;
 
-/// Voice before talking has begun: three 20 ms frames. Less is a click or a cough.
+/// Voice before talking has begun, and before voice counts at all: three 20 ms frames. Less is a
+/// click, a stroke of a key, a cough; a dip takes back as much as it is long.
 pub const TALKING_BEGAN: Duration = Duration::from_millis(60);
 
-/// Time without voice before talking has ceased: longer than the pauses inside a sentence.
-pub const TALKING_CEASED: Duration = Duration::from_millis(800);
+/// Most voice that is counted: a dip up to the half of it does not break a spurt.
+pub const TALKING_COUNTED: Duration = Duration::from_millis(120);
 
 /// All voice that makes talking begin came within this time; what is older counts no more.
 pub const TALKING_BEGAN_WITHIN: Duration = Duration::from_secs(1);
 
-/// Time without any packet that is silence, not jitter: a count towards beginning starts anew.
+/// Time without voice before talking has ceased: longer than the pauses inside a sentence.
+pub const TALKING_CEASED: Duration = Duration::from_millis(800);
+
+/// Time without any packet that is silence, not jitter: voice before it is not counted on.
 /// Also how long the newest packet's level stands for now.
 pub const TALKING_GAP: Duration = Duration::from_millis(200);
 
-/// Level in -dBov at which a silent one is heard to speak. Speech at a usual gain is at 20 to 35,
-/// a quiet speaker at 45; a room behind a browser's noise suppression at 60 and below.
-pub const VOICE_BEGINS_DBOV: u8 = 50;
+// What follows is tuned by measurement: tests/speech/README.md.
 
-/// Level in -dBov at which a talking one still speaks: the ends of words are quieter.
-pub const VOICE_GOES_ON_DBOV: u8 = 55;
+/// How much louder than the noise voice begins, in dB: above the swing of a steady noise, and of
+/// most of a babble (at 8 dB one talks five times as long).
+pub const VOICE_BEGINS_ABOVE_NOISE_DB: u8 = 10;
+
+/// How much louder than the noise voice goes on, in dB: the ends of words are quieter.
+pub const VOICE_GOES_ON_ABOVE_NOISE_DB: u8 = 5;
+
+/// Noise is never taken for quieter than this, in -dBov: a quiet room is not a reason to hear
+/// breath. So voice begins at 55 at the quietest.
+pub const NOISE_QUIETEST_DBOV: u8 = 65;
+
+/// Noise is never taken for louder than this, in -dBov. So voice begins at 20 at the latest, and
+/// that loud counts even where the sender's encoder found no voice.
+pub const NOISE_LOUDEST_DBOV: u8 = 30;
+
+/// How fast the noise is believed to rise, in dB a second: slower than any sentence between two
+/// of its pauses.
+pub const NOISE_RISES_DB: u8 = 3;
+
+/// The same, in dB a second, where the sender's encoder says that there is no voice.
+pub const NOISE_RISES_VOICELESS_DB: u8 = 20;
+
+/// In this time of a quieter level the noise is believed to be that quiet: a few frames, so that
+/// one dip of a babble does not count.
+pub const NOISE_FALLS: Duration = Duration::from_millis(80);

@@ -270,10 +270,14 @@ impl Leg {
 
 /// What a packet says of its voice: its level is a claim, its payload is not.
 pub(super) fn said(at: Time, level: Level, payload: &[u8]) -> Said {
-    let packet = Packet::parse(payload);
     // What is no Opus sounds like nothing.
-    let (samples, is_silence) = packet.map_or((0, true), |it| (it.samples(), it.is_silence()));
-    Said { at, level, samples, is_silence }
+    let nothing = Said { at, level, samples: 0, is_silence: true, is_voiceless: true };
+    Packet::parse(payload).map_or(nothing, |packet| Said {
+        samples: packet.samples(),
+        is_silence: packet.is_silence(),
+        is_voiceless: packet.is_voiceless(),
+        ..nothing
+    })
 }
 
 /// Packets out of rings that may still be sent within this frame's time.

@@ -237,7 +237,8 @@ impl Worker {
         let payload = &packet[view.payload.clone()];
         let level = view.level.unwrap_or(Level::SILENCE);
         let is_silence = Frame::read(payload).is_none_or(|frame| frame.is_silence());
-        routes.hear(id, Said { at: now, level, samples: 960, is_silence });
+        let said = Said { at: now, level, samples: 960, is_silence, is_voiceless: is_silence };
+        routes.hear(id, said);
         let scarce = routes.is_scarce();
         let Some((voice, routed)) = routes.of(id) else { return Vec::new() };
         let mut places = routed.to_vec();

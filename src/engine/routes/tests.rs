@@ -143,8 +143,9 @@ impl Talk {
                 let voice = voices.iter().find(|(voice, _)| *voice == leg.0);
                 let level = Level::from_extension(voice.map_or(127, |(_, level)| *level));
                 let at = Time::from_micros(self.millis * 1_000);
-                let is_silence = voice.is_none();
-                self.routes.hear(leg, Said { at, level, samples: 960, is_silence });
+                let (is_silence, is_voiceless) = (voice.is_none(), voice.is_none());
+                let said = Said { at, level, samples: 960, is_silence, is_voiceless };
+                self.routes.hear(leg, said);
             }
         }
     }

@@ -1,21 +1,26 @@
 use alloc::vec::Vec;
 
 use super::*;
-use crate::limits::OPUS_PACKET_SAMPLES;
+use crate::limits::{NOISE_LOUDEST_DBOV, NOISE_QUIETEST_DBOV, OPUS_PACKET_SAMPLES};
 
 const LOUD: u8 = 30;
 const FRAME: u32 = 960;
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
 
 fn at(millis: u64) -> Time {
     Time::from_micros(millis * 1_000)
 }
 
 fn said(millis: u64, dbov: u8) -> Said {
-    Said { at: at(millis), level: Level::from_extension(dbov), samples: FRAME, is_silence: false }
+    let level = Level::from_extension(dbov);
+    Said { at: at(millis), level, samples: FRAME, is_silence: false, is_voiceless: false }
 }
 
 fn dtx(millis: u64) -> Said {
-    Said { is_silence: true, ..said(millis, 0) }
+    Said { is_silence: true, is_voiceless: true, ..said(millis, 0) }
 }
 
 /// The edges of 20 ms packets, one after another, and when they came.
@@ -66,16 +71,62 @@ fn talking_ceases_after_800_ms_without_voice() {
 #[test]
 fn a_pause_inside_a_sentence_is_no_end() {
     let mut talking = talking_at(1_000);
-    let sentence: Vec<u8> = [[90; 38].as_slice(), &[LOUD]].concat().repeat(5);
+    let sentence: Vec<u8> = [[90; 36].as_slice(), &[LOUD; 3]].concat().repeat(5);
     assert_eq!(edges(&mut talking, 1_020, &sentence), []);
 }
 
 #[test]
 fn the_end_of_a_word_may_be_quieter_than_its_beginning() {
-    let quiet = VOICE_GOES_ON_DBOV;
-    assert_eq!(edges(&mut Talking::default(), 0, &[quiet; 100]), []);
-    assert_eq!(edges(&mut talking_at(1_000), 1_020, &[quiet; 100]), []);
-    assert_eq!(edges(&mut talking_at(1_000), 1_020, &[quiet + 1; 100]).len(), 1);
+    let quiet = NOISE_QUIETEST_DBOV - VOICE_GOES_ON_ABOVE_NOISE_DB;
+    assert_eq!(edges(&mut Talking::default(), 0, &[quiet; 500]), []);
+    let quiet_after = |dbov| {
+        let mut talking = talking_at(1_000);
+        talking.hear(said(1_020, dbov));
+        talking.quiet_for(at(1_020))
+    };
+    assert_eq!(quiet_after(quiet - 1), Some(Duration::ZERO));
+    assert_eq!(quiet_after(quiet + 1), Some(millis(20)));
+}
+
+#[test]
+fn a_click_does_not_keep_talking_alive() {
+    let mut talking = talking_at(1_000);
+    let clicks: Vec<u8> = [[90, 90, 90, LOUD, LOUD]; 20].concat();
+    assert_eq!(edges(&mut talking, 1_020, &clicks), [(1_800, Edge::Ceased)]);
+}
+
+#[test]
+fn the_first_sound_after_a_stop_inside_a_word_is_voice_at_once() {
+    let mut talking = talking_at(1_000);
+    edges(&mut talking, 1_020, &[90, 90, 90, 90, 90, 90]);
+    assert_eq!(talking.quiet_for(at(1_120)), Some(millis(120)));
+    talking.hear(said(1_140, LOUD));
+    assert_eq!(talking.quiet_for(at(1_140)), Some(Duration::ZERO));
+}
+
+#[test]
+fn a_steady_noise_is_taken_for_voice_once_at_most() {
+    for dbov in NOISE_LOUDEST_DBOV..=127 {
+        let mut talking = Talking::default();
+        let told = edges(&mut talking, 0, &[dbov; 3_000]);
+        assert!(told.len() <= 2 && !talking.is_talking(), "{dbov}: {told:?}");
+        assert!(told.last().is_none_or(|last| last.0 < 13_000), "{dbov}: {told:?}");
+        let above = dbov - VOICE_BEGINS_ABOVE_NOISE_DB - 1;
+        assert!(edges(&mut talking, 60_000, &[above; 3]).len() == 1 || dbov > 65, "{dbov}");
+    }
+}
+
+#[test]
+fn a_noise_its_sender_finds_no_voice_in_never_begins() {
+    let voiceless = |step: u64, dbov| Said { is_voiceless: true, ..said(step * 20, dbov) };
+    let begins = |dbov| {
+        let mut talking = Talking::default();
+        (0..500).any(|step| talking.hear(voiceless(step, dbov)).is_some())
+    };
+    let loudest = NOISE_LOUDEST_DBOV - VOICE_BEGINS_ABOVE_NOISE_DB;
+    assert!((loudest + 1..=127).all(|dbov| !begins(dbov)));
+    // Too loud for a background, whatever the encoder found.
+    assert!((0..=loudest).all(begins));
 }
 
 #[test]
@@ -190,8 +241,8 @@ fn story(seed: u64) -> Vec<Step> {
         let samples = chance.of(&[120, 480, 960, 960, 960, 1_920, 2_880, OPUS_PACKET_SAMPLES]);
         let mean = chance.of(&[10, 25, 40, 48, 52, 56, 62, 80, 127]);
         let spread = chance.of(&[1, 5, 30]);
-        let (lost, delay, silent) =
-            (chance.of(&[0, 5, 50]), chance.of(&[1, 30, 400]), chance.of(&[0, 50, 100]));
+        let (lost, delay) = (chance.of(&[0, 5, 50]), chance.of(&[1, 30, 400]));
+        let (silent, voiceless) = (chance.of(&[0, 0, 50, 100]), chance.of(&[0, 0, 50, 100]));
         for _ in 0..chance.below(80) {
             now += u64::from(samples) * 1_000 / 48;
             arrived = (now + chance.below(delay) * 1_000).max(arrived);
@@ -201,6 +252,7 @@ fn story(seed: u64) -> Vec<Step> {
                 level: Level::from_extension(dbov),
                 samples,
                 is_silence: chance.below(100) < silent,
+                is_voiceless: chance.below(100) < voiceless,
             };
             if chance.below(100) >= lost {
                 steps.push(Step::Packet(packet));
@@ -292,10 +344,6 @@ fn every_voice_ceases_within_800_ms_and_a_step() {
     }
 }
 
-fn millis(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
 #[test]
 fn packets_that_hold_no_voice_never_begin_and_never_go_on() {
     for seed in 0..500 {
@@ -323,8 +371,8 @@ fn stalls_change_when_talking_begins_but_not_how_often() {
             for step in 0..spurt {
                 let sent = now + step * 20;
                 let arrived = if step * 20 < stall { now + stall } else { sent };
-                counts[0] += usize::from(paced.hear(said(sent, LOUD)) == Some(Edge::Began));
-                counts[1] += usize::from(burst.hear(said(arrived, LOUD)) == Some(Edge::Began));
+                counts[0] += usize::from(paced.hear(said(sent, 20)) == Some(Edge::Began));
+                counts[1] += usize::from(burst.hear(said(arrived, 20)) == Some(Edge::Began));
             }
             now += spurt * 20 + 2_000;
         }
