@@ -5,7 +5,8 @@ const SERVER_SAYS = {
   heard: [(name) => `You can hear ${name}.`, "good"],
   silent: [(name) => `${name}’s microphone is on, but all it picks up is silence.`, "fair"],
   no_microphone: [(name) => `${name} only listens: no microphone there.`, "quiet"],
-  no_packets: [(name) => `Nothing arrives from ${name}: the trouble is on that side.`, "poor"],
+  no_packets: [(name) =>
+    `Nothing arrives from ${name} now: silent, or the trouble is on that side.`, "fair"],
   no_slot: [(name, { places }) =>
     `${name} has no place among the ${places} voices you hear at once: others are louder.`, "fair"],
 };
