@@ -52,6 +52,7 @@ impl Strict {
             "server.online" => online(&fields),
             "server.time" => fields.time("time"),
             "server.confirm" => fields.texts(&["confirm_id"]),
+            "server.panic" => fields.texts(&["code", "debug"]),
             "server.warning" => {
                 fields.texts(&["message", "code"])?;
                 fields.of.get("orig").map(drop).ok_or("no orig".to_owned())
