@@ -33,8 +33,9 @@ pub fn sender(shell: &Shell, headers: &HeaderMap, uri: &Uri) -> Result<Sender, H
         .or_else(|| cookie(headers, "token"))
         .or_else(|| value(&query, "token"))
         .filter(|token| !token.is_empty())
-        .ok_or(HttpError::new(ErrorCode::EmptyToken))?;
-    let person = shell.core.by_token(token).ok_or(HttpError::new(ErrorCode::InvalidToken))?;
+        .ok_or_else(|| HttpError::because(ErrorCode::EmptyToken, "there is no token"))?;
+    let unknown = || HttpError::because(ErrorCode::InvalidToken, "nobody has this token");
+    let person = shell.core.by_token(token).ok_or_else(unknown)?;
     let name = match value(&query, "device").filter(|name| !name.is_empty()) {
         Some(name) => device(name)?,
         None => device_of(token),
@@ -59,7 +60,13 @@ pub fn sender(shell: &Shell, headers: &HeaderMap, uri: &Uri) -> Result<Sender, H
 /// `ACCESS_DENIED`.
 pub fn team(shell: &Shell, team_uid: &str) -> Result<(), HttpError> {
     let is_own = shell.core.team().uid == team_uid;
-    if is_own { Ok(()) } else { Err(HttpError::new(ErrorCode::AccessDenied)) }
+    let other = || HttpError::because(ErrorCode::AccessDenied, "you are not in this team");
+    if is_own { Ok(()) } else { Err(other()) }
+}
+
+/// Whether a refused handshake is to be told by `server.panic`: `?panic=1`.
+pub fn wants_panic(uri: &Uri) -> bool {
+    value(&query(uri), "panic") == Some("1")
 }
 
 fn device(name: &str) -> Result<String, HttpError> {

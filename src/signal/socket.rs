@@ -264,8 +264,17 @@ where
     Ok(())
 }
 
-/// Says why, and waits a moment for the client to read it: closing at once, with bytes of his
-/// unread, would reset the connection before the close frame arrives.
+/// Tells a client whose handshake was refused, and closes.
+pub async fn refuse<S>(mut stream: WebSocketStream<S>, panic: &ServerEvent)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let text = Message::text(panic.encode().to_text(None));
+    if let Ok(Ok(())) = timeout(LINGER, stream.send(text)).await {
+        dismiss(&mut stream, REFUSED, "refused").await;
+    }
+}
+
 async fn close<S>(stream: &mut WebSocketStream<S>, ended: Ended)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -275,6 +284,15 @@ where
         let _ = timeout(LINGER, stream.flush()).await;
         return;
     };
+    dismiss(stream, code, reason).await;
+}
+
+/// Says why, and waits a moment for the client to read it: closing at once, with bytes of his
+/// unread, would reset the connection before the close frame arrives.
+async fn dismiss<S>(stream: &mut WebSocketStream<S>, code: u16, reason: &'static str)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let frame = CloseFrame { code: code.into(), reason: Utf8Bytes::from_static(reason) };
     let _ = timeout(LINGER, async {
         if stream.close(Some(frame)).await.is_err() {
@@ -298,3 +316,6 @@ fn code(ended: Ended) -> Option<(u16, &'static str)> {
         Ended::TakenOver => Some((Closing::TakenOver.code(), "taken over by a newer socket")),
     }
 }
+
+/// Close code after `server.panic`, beside the contract's 4001.
+const REFUSED: u16 = 4003;

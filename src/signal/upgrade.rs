@@ -1,4 +1,5 @@
-//! The WebSocket handshake (RFC 6455 section 4.2): refused by an HTTP error, or a socket.
+//! The WebSocket handshake (RFC 6455 section 4.2): refused by an HTTP error, or a socket. With
+//! `?panic=1` it is refused by a socket that says why and closes, as browsers hide the error.
 //!
 //! No extension is negotiated: compression would make a small message a large one.
 
@@ -9,7 +10,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -20,8 +21,8 @@ use super::reply::Reply;
 use super::{Shell, access, socket};
 use crate::core::builtin::{Attached, Sender};
 use crate::limits::{READ_BUFFER_BYTES, WRITE_PIECE_BYTES};
-use crate::wire::BadField;
 use crate::wire::http::{ErrorCode, HttpError};
+use crate::wire::{BadField, ServerEvent};
 
 /// `GET /messaging/{team_uid}`.
 pub async fn messaging(
@@ -31,13 +32,44 @@ pub async fn messaging(
 ) -> Response {
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     match open(&shell, &team, &request) {
-        Err(error) => Reply::from(error).into_response(),
         Ok((accept, sender, attached)) => {
             if let Some(upgrade) = upgrade {
                 tokio::spawn(run(shell, upgrade, sender, attached));
             }
             switching(accept)
         }
+        Err(refused) => {
+            let told = access::wants_panic(request.uri()).then(|| accept(request.headers()));
+            match (told.flatten(), upgrade) {
+                (Some(accept), Some(upgrade)) => {
+                    tokio::spawn(refuse(shell, upgrade, refused.panic()));
+                    switching(accept)
+                }
+                _ => Reply::from(refused.error).into_response(),
+            }
+        }
+    }
+}
+
+/// A handshake that gets no socket.
+struct Refused {
+    error: HttpError,
+    /// For `server.panic`: the error's word, or the product's own.
+    code: &'static str,
+}
+
+impl<E: Into<HttpError>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        Self { code: error.code.as_str(), error }
+    }
+}
+
+impl Refused {
+    fn panic(&self) -> ServerEvent {
+        let detail = self.error.details.first().map(BadField::to_string);
+        let debug = self.error.reason.clone().or(detail).unwrap_or_default();
+        ServerEvent::Panic { code: self.code.to_owned(), debug }
     }
 }
 
@@ -45,13 +77,13 @@ fn open(
     shell: &Shell,
     team: &str,
     request: &Request,
-) -> Result<(HeaderValue, Sender, Attached), HttpError> {
+) -> Result<(HeaderValue, Sender, Attached), Refused> {
     let headers = request.headers();
     if !access::is_origin_known(headers, &shell.options.origins) {
-        return Err(HttpError::because(ErrorCode::AccessDenied, "a page of another origin"));
+        return Err(HttpError::because(ErrorCode::AccessDenied, "a page of another origin").into());
     }
     let sender = access::sender(shell, headers, request.uri())?;
-    access::team(shell, team)?;
+    access::team(shell, team).map_err(|error| Refused { error, code: "INVALID_TEAM" })?;
     let accept = accept(headers).ok_or_else(|| BadField {
         field: "upgrade".to_owned(),
         problem: "expected a WebSocket handshake of version 13".to_owned(),
@@ -86,15 +118,26 @@ fn switching(accept: HeaderValue) -> Response {
 }
 
 async fn run(shell: Shell, upgrade: OnUpgrade, sender: Sender, attached: Attached) {
-    let io = match upgrade.await {
-        Ok(upgraded) => TokioIo::new(upgraded),
-        Err(error) => return debug!(%error, "handshake not finished"),
-    };
+    if let Some(stream) = stream(&shell, upgrade).await {
+        socket::run(stream, shell, sender, attached).await;
+    }
+}
+
+async fn refuse(shell: Shell, upgrade: OnUpgrade, panic: ServerEvent) {
+    shell.counters.http_errors.add(1);
+    if let Some(stream) = stream(&shell, upgrade).await {
+        socket::refuse(stream, &panic).await;
+    }
+}
+
+/// `None`: the client went before the handshake was finished.
+async fn stream(shell: &Shell, upgrade: OnUpgrade) -> Option<WebSocketStream<TokioIo<Upgraded>>> {
+    let upgraded = upgrade.await.inspect_err(|error| debug!(%error, "handshake not finished"));
+    let io = TokioIo::new(upgraded.ok()?);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_PIECE_BYTES)
         .max_message_size(Some(shell.options.message_bytes))
         .max_frame_size(Some(shell.options.message_bytes));
-    let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-    socket::run(stream, shell, sender, attached).await;
+    Some(WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await)
 }

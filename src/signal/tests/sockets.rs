@@ -277,6 +277,38 @@ async fn a_page_of_another_origin_gets_no_socket() {
 }
 
 #[tokio::test]
+async fn a_refused_handshake_is_told_by_a_panic_where_it_asks_for_it() {
+    let folder = TestFolder::new();
+    let house = House::open(&folder).await;
+    let mut anna = house.guest("anna").await;
+    let mut talks = Vec::new();
+    for device in ["1", "2", "3", "4", "5"] {
+        talks.push(anna.connect(device).await);
+    }
+    let (token, team) = (anna.token.clone(), anna.team.clone());
+    for (token, team, headers, device, code) in [
+        ("", team.as_str(), &[][..], "tab", "EMPTY_TOKEN"),
+        ("wrong", &team, &[], "tab", "INVALID_TOKEN"),
+        (&token, "another", &[], "tab", "INVALID_TEAM"),
+        (&token, &team, &[("origin", "https://evil.example")], "tab", "ACCESS_DENIED"),
+        (&token, &team, &[], "a%20b", "INVALID_DATA"),
+        (&token, &team, &[], "6", "RATE_LIMIT"),
+    ] {
+        (anna.token, anna.team) = (token.to_owned(), team.to_owned());
+        let mut talk = anna.try_connect(&format!("{device}&panic=1"), headers).await.unwrap();
+        let panic = talk.next().await.unwrap();
+        assert_eq!(
+            (&panic["event"], &panic["params"]["code"]),
+            (&json!("server.panic"), &json!(code))
+        );
+        assert!(!panic["params"]["debug"].as_str().unwrap().is_empty(), "{panic}");
+        assert_eq!(talk.next().await, Err(4003), "{code}");
+        assert!(anna.try_connect(device, headers).await.is_err(), "{code}");
+    }
+    assert_eq!(house.node.presences().len(), talks.len());
+}
+
+#[tokio::test]
 async fn a_stop_closes_every_socket_with_1001() {
     let folder = TestFolder::new();
     let house = House::open(&folder).await;
