@@ -36,7 +36,8 @@ pub const FLOOD_REFUSED_MAX: u32 = 200;
 
 /// Sockets of one person: a phone, two computers and two tabs. Beyond: 429.
 pub const SOCKETS_PER_PERSON_MAX: usize = 5;
-/// Devices of one person, those without a socket included. Beyond: the one away longest goes.
+/// Devices of one person, those without a socket included: with their repeats 12 KiB each at
+/// most. Beyond: the one away longest goes.
 pub const DEVICES_PER_PERSON_MAX: usize = 16;
 /// People of the built-in core; each takes about 500 bytes. Beyond: 429.
 pub const PEOPLE_MAX: usize = 10_000;
@@ -58,7 +59,8 @@ pub const UNCONFIRMED_BYTES_MAX: usize = 256 * 1024;
 /// A dead socket is noticed in 30 s and its device forgotten 30 s later: what is older has
 /// arrived, or nobody waits for it. Beyond: it goes.
 pub const UNCONFIRMED_AGE_MAX: Duration = Duration::from_secs(60);
-/// How long a repeated `confirm_id` is known (PROTOCOL.md section 1). Beyond: applied again.
+/// How long a repeated `confirm_id` is known (PROTOCOL.md section 1), whether its device has a
+/// socket or not. Beyond: applied again.
 pub const REPEAT_WINDOW: Duration = Duration::from_secs(120);
 /// Confirm ids remembered a device, 24 bytes each. Beyond: the oldest is forgotten.
 pub const REPEATS_MAX: usize = 512;
@@ -69,7 +71,8 @@ pub const REPEATS_MAX: usize = 512;
 pub const PING_EVERY: Duration = Duration::from_secs(15);
 /// Silence after which a socket is dead and dropped.
 pub const SOCKET_DEAD_AFTER: Duration = Duration::from_secs(30);
-/// How long a device without a socket is kept for its resume. Beyond: forgotten.
+/// How long mail waits for a device without a socket. Beyond: forgotten; the confirm ids that it
+/// used stay for `REPEAT_WINDOW`.
 pub const RESUME_GRACE: Duration = Duration::from_secs(30);
 /// How long a closed socket's last bytes may take to be read, so that the close code arrives.
 pub const LINGER: Duration = Duration::from_secs(1);

@@ -25,7 +25,7 @@ pub struct Repeats {
 impl Repeats {
     /// Notes the id, and says whether it was there.
     pub fn note(&mut self, now: Instant, confirm_id: &str) -> Seen {
-        let is_old = |(at, _): &(Instant, u64)| now.duration_since(*at) > REPEAT_WINDOW;
+        let is_old = |(at, _): &(Instant, u64)| is_over(*at, now);
         while self.seen.front().is_some_and(is_old) {
             self.seen.pop_front();
         }
@@ -39,6 +39,15 @@ impl Repeats {
         self.seen.push_back((now, hash));
         Seen::First
     }
+
+    /// Whether nothing is known any more.
+    pub fn is_empty(&self, now: Instant) -> bool {
+        self.seen.back().is_none_or(|(at, _)| is_over(*at, now))
+    }
+}
+
+fn is_over(noted_at: Instant, now: Instant) -> bool {
+    now.duration_since(noted_at) > REPEAT_WINDOW
 }
 
 #[cfg(test)]
@@ -53,6 +62,7 @@ mod tests {
         assert_eq!(repeats.note(start, "a"), Seen::First);
         assert_eq!(repeats.note(start + REPEAT_WINDOW, "a"), Seen::Repeat);
         assert_eq!(repeats.note(start + REPEAT_WINDOW, "b"), Seen::First);
+        assert!(!repeats.is_empty(start + REPEAT_WINDOW * 2));
         let later = start + REPEAT_WINDOW + Duration::from_millis(1);
         assert_eq!(repeats.note(later, "a"), Seen::First);
     }

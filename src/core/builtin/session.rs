@@ -1,7 +1,8 @@
 //! One device's session: its mail, its repeats, and the socket that holds it at the moment.
 //!
-//! A session outlives its socket by `RESUME_GRACE`; a newer socket of the same device takes it
-//! over. The socket itself is the shell's: it asks `step` what to do and waits for `changed`.
+//! A newer socket of the same device takes the session over. Without any its mail waits for
+//! `RESUME_GRACE`, and its repeats are known for their own two minutes. The socket itself is the
+//! shell's: it asks `step` what to do and waits for `changed`.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -184,6 +185,8 @@ impl Session {
         }
         let link = match state.holder {
             Holder::Socket(_) => Link::Connected,
+            // Nobody waits for it any more.
+            Holder::Nobody { until } if now > until => return,
             Holder::Closing(..) | Holder::Nobody { .. } => Link::Away,
         };
         let pushed = state.mail.push(now, letter, || ids.next(), link);
@@ -245,7 +248,17 @@ impl Session {
         !matches!(self.state().holder, Holder::Nobody { .. })
     }
 
-    /// Until when the session waits for its device; `None` while a socket holds it.
+    /// Forgets what nobody waits for any more. `true`: that is all there was.
+    pub fn sweep(&self, now: Instant) -> bool {
+        let mut state = self.state();
+        let is_over = matches!(state.holder, Holder::Nobody { until } if now > until);
+        if is_over {
+            state.mail = Mail::default();
+        }
+        is_over && state.repeats.is_empty(now)
+    }
+
+    /// Until when mail waits for the device; `None` while a socket holds the session.
     pub fn until(&self) -> Option<Instant> {
         match self.state().holder {
             Holder::Nobody { until } => Some(until),
@@ -281,6 +294,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::REPEAT_WINDOW;
     use engine::Jid;
 
     fn session(now: Instant) -> Session {
@@ -316,6 +330,26 @@ mod tests {
         assert_eq!(session.until(), None);
         assert!(session.release(now, socket));
         assert_eq!(session.until(), Some(now + RESUME_GRACE));
+    }
+
+    #[test]
+    fn mail_waits_thirty_seconds_and_repeats_are_known_two_minutes() {
+        let now = Instant::now();
+        let (session, socket) = (session(now), SocketId::next());
+        session.take(now, socket);
+        assert_eq!(session.note(now, "c1"), Seen::First);
+        session.release(now, socket);
+        push(&session, now, &leave());
+        assert!(!session.sweep(now + RESUME_GRACE));
+        let late = now + RESUME_GRACE + std::time::Duration::from_millis(1);
+        assert!(!session.sweep(late));
+        push(&session, late, &leave());
+        let socket = SocketId::next();
+        assert_eq!(session.take(late, socket), 0);
+        assert_eq!(session.note(now + REPEAT_WINDOW, "c1"), Seen::Repeat);
+        session.release(late, socket);
+        assert!(!session.sweep(now + REPEAT_WINDOW));
+        assert!(session.sweep(now + REPEAT_WINDOW + std::time::Duration::from_millis(1)));
     }
 
     #[test]

@@ -88,17 +88,17 @@ impl Sessions {
         session
     }
 
-    /// Forgets the devices whose time to resume is over.
+    /// Forgets mail whose time is over, and devices of which nothing is left.
     pub fn sweep(&mut self, now: Instant) {
         self.of.retain(|_, own| {
-            own.retain(|session| !is_over(session, now));
+            own.retain(|session| !session.sweep(now));
             !own.is_empty()
         });
     }
 
     fn sweep_person(&mut self, now: Instant, jid: &Jid) {
         if let Some(own) = self.of.get_mut(jid) {
-            own.retain(|session| !is_over(session, now));
+            own.retain(|session| !session.sweep(now));
         }
     }
 }
@@ -181,8 +181,4 @@ impl Drop for Attached {
             debug!(jid = %device.jid, device = %device.name, "taken over socket closed");
         }
     }
-}
-
-fn is_over(session: &Session, now: Instant) -> bool {
-    session.until().is_some_and(|until| now > until)
 }

@@ -2,11 +2,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::repeats::Seen;
 use super::session::Step;
 use super::*;
 use crate::core::Jid;
 use crate::core::fake_node::{FakeNode, state};
 use crate::core::test_folder::TestFolder;
+use crate::limits::RESUME_GRACE;
 use crate::wire::server::{BuzzActor, BuzzChat, BuzzTeam};
 
 struct Hall {
@@ -130,6 +132,21 @@ async fn a_device_that_stays_away_is_forgotten_after_thirty_seconds() {
     hall.core.sweep(until + Duration::from_millis(1));
     assert_eq!(hall.core.sessions().all().count(), 0);
     assert_eq!(hall.core.attach(&tab).unwrap().resent, 0);
+}
+
+#[tokio::test]
+async fn a_repeat_is_known_though_its_device_was_away_for_longer_than_its_mail_waits() {
+    let hall = Hall::open();
+    let anna = hall.person("anna").await;
+    let tab = device(&anna, "tab");
+    let first = hall.core.attach(&tab).unwrap();
+    assert_eq!(first.session.note(Instant::now(), "c1"), Seen::First);
+    drop(first);
+    hall.node.deliver(To::Device(tab.clone()), sound());
+    hall.core.sweep(Instant::now() + RESUME_GRACE * 2);
+    let back = hall.core.attach(&tab).unwrap();
+    assert_eq!(back.resent, 0);
+    assert_eq!(back.session.note(Instant::now(), "c1"), Seen::Repeat);
 }
 
 #[tokio::test]
