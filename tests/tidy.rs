@@ -85,8 +85,12 @@ fn walk(root: &Path, folder: &str, sources: &mut Vec<Source>) {
         let entry = entry.expect("an entry of the folder");
         let name = entry.file_name().into_string().expect("our names are plain");
         let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+        // `.git` is a folder, and in a second worktree a file with a path of the machine.
+        if NOT_OURS.contains(&path.as_str()) {
+            continue;
+        }
         if entry.path().is_dir() {
-            if !NOT_OURS.contains(&path.as_str()) && name != "__pycache__" && name != "target" {
+            if name != "__pycache__" && name != "target" {
                 walk(root, &path, sources);
             }
         } else if let Ok(text) = fs::read_to_string(entry.path()) {
