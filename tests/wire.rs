@@ -1,10 +1,12 @@
 //! The examples of `tests/data/wire`, one message a file: what they say is what the code reads and
-//! writes, every event and answer has one.
+//! writes, every event and answer has one, and `docs/protocol.md` shows them all.
 
 #[path = "wire/client.rs"]
 mod client;
 #[path = "wire/http.rs"]
 mod http;
+#[path = "wire/page.rs"]
+mod page;
 #[path = "wire/server.rs"]
 mod server;
 #[path = "support/strict.rs"]

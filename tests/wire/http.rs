@@ -1,5 +1,6 @@
 //! HTTP answers: each example is what the server's bodies are made of, envelope included.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -14,7 +15,9 @@ use voxhall::wire::server::{CallOnliner, CallState, Voice};
 use voxhall::wire::time;
 
 use crate::server::{BEGAN, anna, boris, lobby_call, state};
-use crate::{ANNA, BORIS, CALL, LOBBY, TEAM, example};
+use crate::{ANNA, BORIS, CALL, LOBBY, TEAM, example, kinds};
+
+kinds!(Verdict: Own, NotConnected, Muted, NoMicrophone, NoPackets, NoSlot, Silent, Heard);
 
 /// Every answer in an envelope: its name, after how many tenths of a millisecond it came, and
 /// what is inside.
@@ -140,7 +143,7 @@ fn features() -> Features {
     };
     Features {
         ice_servers: vec![turn],
-        ice_transport_policy: Some("all".to_owned()),
+        ice_transport_policy: Some("relay".to_owned()),
         resend_timeout: 10,
         ..Features::default()
     }
@@ -148,6 +151,14 @@ fn features() -> Features {
 
 pub fn names() -> impl Iterator<Item = &'static str> {
     answers().into_iter().map(|(name, ..)| name).chain(["http.features"])
+}
+
+/// Every verdict's word.
+pub fn verdicts() -> BTreeSet<String> {
+    use Verdict::{Heard, Muted, NoMicrophone, NoPackets, NoSlot, NotConnected, Own, Silent};
+    let all = [Own, NotConnected, Muted, NoMicrophone, NoPackets, NoSlot, Silent, Heard];
+    assert_eq!(all.map(|verdict| kind(&verdict)), KINDS);
+    all.iter().map(|verdict| value(verdict).as_str().expect("a word").to_owned()).collect()
 }
 
 #[test]
