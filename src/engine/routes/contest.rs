@@ -50,7 +50,7 @@ impl Routes {
     /// Whether somebody who could hear this voice does not, though it talks.
     pub(super) fn is_unheard(&self, leg: LegId) -> bool {
         let Some(member) = self.members.get(&leg) else { return false };
-        if !member.talking.is_talking() || member.routes.len() + 1 >= self.listeners {
+        if !member.is_speaking(self.now) || member.routes.len() + 1 >= self.listeners {
             return false;
         }
         let hears = |own: &LegId| self.members.get(own).is_some_and(|it| !it.slots.is_empty());
@@ -172,6 +172,14 @@ impl Routes {
     fn grips(&self) -> BTreeMap<LegId, Grip> {
         let grip = |voice: &LegId| (*voice, Grip::of(self.members.get(voice), self.now));
         self.stage.iter().map(grip).collect()
+    }
+}
+
+impl Member {
+    /// Whether it talks and does not pause at this moment: in its pauses a voice keeps what it
+    /// has and claims nothing, or two that pause would take a slot from each other by turns.
+    fn is_speaking(&self, now: Time) -> bool {
+        self.talking.is_talking() && matches!(Grip::of(Some(self), now), Grip::Talks(_))
     }
 }
 

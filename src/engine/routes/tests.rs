@@ -195,6 +195,18 @@ fn one_who_is_much_louder_is_heard_after_a_second() {
 }
 
 #[test]
+fn two_that_pause_do_not_take_a_slot_from_each_other() {
+    let mut talk = Talk::among(4, 1);
+    talk.speak(20, &[(2, 30), (3, 30)]);
+    // Longer than a voice that pauses keeps a claim, shorter than a turn's end.
+    let slot = |talk: &Talk| talk.routes.members[&LegId(1)].slots[0].turn;
+    talk.speak(7, &[]);
+    let before = slot(&talk);
+    talk.speak(30, &[]);
+    assert_eq!(slot(&talk), before);
+}
+
+#[test]
 fn twenty_talkers_take_no_more_than_the_slots() {
     let mut talk = Talk::among(60, 8);
     let talkers: Vec<(u64, u8)> = (1..=20).map(|leg| (leg, 20 + leg as u8)).collect();
