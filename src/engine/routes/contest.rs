@@ -50,7 +50,8 @@ impl Routes {
     /// Whether somebody who could hear this voice does not, though it talks.
     pub(super) fn is_unheard(&self, leg: LegId) -> bool {
         let Some(member) = self.members.get(&leg) else { return false };
-        if !member.is_speaking(self.now) || member.routes.len() + 1 >= self.listeners {
+        let itself = usize::from(!member.slots.is_empty());
+        if !member.is_speaking(self.now) || member.routes.len() + itself >= self.listeners {
             return false;
         }
         let hears = |own: &LegId| self.members.get(own).is_some_and(|it| !it.slots.is_empty());

@@ -207,6 +207,17 @@ fn two_that_pause_do_not_take_a_slot_from_each_other() {
 }
 
 #[test]
+fn one_who_holds_all_his_sections_is_heard_by_everybody() {
+    let mut talk = Talk::among(4, 3);
+    talk.routes.reshape(LegId(3), 1, true);
+    talk.routes.reshape(LegId(4), 0, true);
+    talk.speak(20, &[(1, 30)]);
+    assert_eq!(talk.hears(3), [1]);
+    talk.speak(20, &[(4, 30)]);
+    assert_eq!(talk.hears(3), [4]);
+}
+
+#[test]
 fn twenty_talkers_take_no_more_than_the_slots() {
     let mut talk = Talk::among(60, 8);
     let talkers: Vec<(u64, u8)> = (1..=20).map(|leg| (leg, 20 + leg as u8)).collect();
