@@ -1,6 +1,8 @@
 //! Coming, going, mute, and what a leg's media and socket do to its onliner.
 
-use super::{Call, Effect, Join, Leg, LegEnd, Link, Mute, Onliner, Phase, Place, Refusal};
+use super::{
+    Call, DeviceName, Effect, Join, Leg, LegEnd, Link, Mute, Onliner, Phase, Place, Refusal,
+};
 use super::{Seen, Socket};
 use crate::limits::{CLOSED_GRACE, DEVICES_PER_ONLINER};
 use crate::{Jid, LegId, Now, Time};
@@ -22,7 +24,7 @@ impl Call {
                 self.effects.push_back(Effect::Listed);
             }
         }
-        self.tell_talkers(join);
+        self.tell_talkers(&join.who, &join.device);
         self.answer_ringing(&join.who, &join.device);
         match (&self.place, self.phase) {
             (Place::Direct(pair), Phase::Calling) if first => {

@@ -5,14 +5,15 @@
 //! worker's word and the pace overtake each other.
 
 use super::effect::Audience;
-use super::{Call, Effect, Onliner};
+use super::{Call, DeviceName, Effect, Onliner};
 use crate::limits::{BEGAN_INTERVAL, TALKING_INTERVAL};
-use crate::{LegId, Level, Now, Time};
+use crate::{Jid, LegId, Level, Now, Time};
 
 /// What others were told of an onliner's voice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Heard {
-    pub told: bool,
+    /// As loud as he was told to talk; `None` where he was told to be quiet.
+    pub told: Option<Level>,
     /// Not told again that he began before this time.
     next_began: Time,
 }
@@ -20,7 +21,7 @@ pub(super) struct Heard {
 impl Heard {
     /// From when on the difference may be told; `None` where there is none.
     fn due(&self, talks: bool) -> Option<Time> {
-        match (self.told, talks) {
+        match (self.told.is_some(), talks) {
             (false, true) => Some(self.next_began),
             (true, false) => Some(Time::ZERO),
             (true, true) | (false, false) => None,
@@ -45,10 +46,11 @@ impl Call {
             due.is_some_and(|at| at <= now.time)
         };
         let differing = self.onliners.iter_mut().filter(due);
-        let Some(onliner) = differing.max_by_key(|onliner| onliner.heard.told) else { return };
+        let is_told = |onliner: &&mut Onliner| onliner.heard.told.is_some();
+        let Some(onliner) = differing.max_by_key(is_told) else { return };
         let level = onliner.talks();
-        onliner.heard.told = level.is_some();
-        if onliner.heard.told {
+        onliner.heard.told = level;
+        if level.is_some() {
             onliner.heard.next_began = now.time + BEGAN_INTERVAL;
         }
         self.next_talking = now.time + TALKING_INTERVAL;
@@ -65,19 +67,19 @@ impl Call {
 
     /// He is gone: whoever was told that he talks is told that he does not, at once.
     pub(super) fn cease(&mut self, onliner: &Onliner) {
-        if onliner.heard.told {
+        if onliner.heard.told.is_some() {
             let (who, to) = (onliner.who.clone(), Audience::Call);
             self.effects.push_back(Effect::Talking { who, level: None, to });
         }
     }
 
-    /// Tells one device that has just come who talks at this moment.
-    pub(super) fn tell_talkers(&mut self, join: &super::Join) {
-        let told = self.onliners.iter().filter(|onliner| onliner.heard.told);
-        for onliner in told {
-            let to = Audience::Device { who: join.who.clone(), device: join.device.clone() };
-            let (who, level) = (onliner.who.clone(), onliner.talks());
-            if level.is_some() {
+    /// Tells one device that has just come, or come back, who talks. Whoever has ceased and is still
+    /// told to talk is among them: if he goes on, nobody hears of it again.
+    pub(super) fn tell_talkers(&mut self, who: &Jid, device: &DeviceName) {
+        for onliner in &self.onliners {
+            if let Some(level) = onliner.heard.told {
+                let to = Audience::Device { who: who.clone(), device: device.clone() };
+                let (who, level) = (onliner.who.clone(), Some(onliner.talks().unwrap_or(level)));
                 self.effects.push_back(Effect::Talking { who, level, to });
             }
         }

@@ -568,6 +568,34 @@ fn whoever_comes_learns_who_talks() {
     assert!(effects.contains(&Effect::Talking { who: jid("anna"), level, to }));
 }
 
+/// What this device alone is told of talking.
+fn told_alone(effects: &[Effect], name: &str) -> Vec<(String, bool)> {
+    let own = Audience::Device { who: jid(name), device: "phone".into() };
+    let told = |effect: &Effect| match effect {
+        Effect::Talking { who, level, to } if *to == own => {
+            Some((String::from(&who.as_str()[2..]), level.is_some()))
+        }
+        _ => None,
+    };
+    effects.iter().filter_map(told).collect()
+}
+
+#[test]
+fn whoever_comes_in_a_pause_hears_of_the_voice_that_goes_on() {
+    let mut story = Story::group();
+    for name in ["anna", "boris"] {
+        story.join(name, "phone", false).unwrap();
+    }
+    talking(&mut story, 1, Some(33));
+    talking(&mut story, 1, None);
+    let effects = story.join("clara", "phone", false).unwrap();
+    assert_eq!(told_alone(&effects, "clara"), [told("anna", true)]);
+    // It goes on before anybody was told of the pause: to nobody it is news.
+    assert_eq!(told_talking(&talking(&mut story, 1, Some(33))), []);
+    story.wait(TALKING);
+    assert_eq!(told_talking(&story.effects()), []);
+}
+
 // ---- The worker dies, and HTTP without a socket.
 
 #[test]
