@@ -85,14 +85,18 @@ impl Call {
         Ok(())
     }
 
-    pub(super) fn socket(&mut self, now: Now, who: &Jid, device: &str, held: bool) {
+    /// What was told of talking while a device had no socket is lost: one that is back is told
+    /// again who talks.
+    pub(super) fn socket(&mut self, now: Now, who: &Jid, device: &DeviceName, held: bool) {
         let until = now.time + self.rules.socketless_max;
-        if let Some(leg) = self.leg_of(who, device).and_then(|id| self.leg_mut(id)) {
-            leg.socket = match (held, leg.socket) {
-                (true, _) => Socket::Held,
-                (false, Socket::Lost { until }) => Socket::Lost { until },
-                (false, Socket::Held) => Socket::Lost { until },
-            };
+        let Some(leg) = self.leg_of(who, device).and_then(|id| self.leg_mut(id)) else { return };
+        leg.socket = match (held, leg.socket) {
+            (true, _) => Socket::Held,
+            (false, Socket::Lost { until }) => Socket::Lost { until },
+            (false, Socket::Held) => Socket::Lost { until },
+        };
+        if held {
+            self.tell_talkers(who, device);
         }
     }
 

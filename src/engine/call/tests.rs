@@ -596,6 +596,20 @@ fn whoever_comes_in_a_pause_hears_of_the_voice_that_goes_on() {
     assert_eq!(told_talking(&story.effects()), []);
 }
 
+#[test]
+fn a_device_whose_socket_comes_back_is_told_who_talks() {
+    let mut story = Story::group();
+    for name in ["anna", "boris"] {
+        story.join(name, "phone", false).unwrap();
+    }
+    let (who, device) = (jid("boris"), DeviceName::from("phone"));
+    let socket = |held| Input::Socket { who: who.clone(), device: device.clone(), held };
+    story.input(socket(false)).unwrap();
+    talking(&mut story, 1, Some(33));
+    let effects = story.input(socket(true)).unwrap();
+    assert_eq!(told_alone(&effects, "boris"), [told("anna", true)]);
+}
+
 // ---- The worker dies, and HTTP without a socket.
 
 #[test]
