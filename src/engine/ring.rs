@@ -36,8 +36,8 @@ impl Ring {
             self.empty();
             self.voice = Some(voice);
         }
-        while self.kept.len() >= RING_PACKETS || self.is_first_old(arrival) {
-            let Some(gone) = self.kept.pop_front() else { break };
+        while let Some(at) = self.goes_for(arrival) {
+            let Some(gone) = self.kept.remove(at) else { break };
             self.spare.push(gone.payload);
         }
         let mut bytes = self.spare.pop().unwrap_or_default();
@@ -60,9 +60,12 @@ impl Ring {
         if self.voice == Some(voice) { &self.kept } else { NONE }
     }
 
-    fn is_first_old(&self, newest: Arrival) -> bool {
-        let oldest = self.kept.front();
-        oldest.is_some_and(|kept| newest.at.since(kept.arrival.at) >= RING_SPAN)
+    /// The next that goes when `newest` comes: too old, be it behind one that came late, or the
+    /// first where there are too many.
+    fn goes_for(&self, newest: Arrival) -> Option<usize> {
+        let is_old = |kept: &Kept| newest.at.since(kept.arrival.at) >= RING_SPAN;
+        let is_full = self.kept.len() >= RING_PACKETS;
+        self.kept.iter().position(is_old).or(is_full.then_some(0))
     }
 }
 
@@ -101,6 +104,15 @@ mod tests {
         assert_eq!(ring.of(ANNA).len(), RING_PACKETS);
         ring.keep(ANNA, arrival(1_000, 100), None, &[0]);
         assert_eq!(indices(&ring, ANNA), [100]);
+    }
+
+    #[test]
+    fn an_old_packet_goes_though_one_before_it_came_late() {
+        let mut ring = Ring::default();
+        ring.keep(ANNA, arrival(0, 6), None, &[6]);
+        ring.keep(ANNA, arrival(100, 5), None, &[5]);
+        ring.keep(ANNA, arrival(200, 12), None, &[12]);
+        assert_eq!(indices(&ring, ANNA), [5, 12]);
     }
 
     #[test]
