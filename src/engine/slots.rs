@@ -121,7 +121,13 @@ impl Stream {
             (true, _) => return position(newest)..(position(newest) + 1).min(kept.len()),
             (false, _) => {
                 let fits = |kept: &Kept| self.begin_at(kept.arrival.at).1 <= LEAD_MAX;
-                kept.iter().position(fits).unwrap_or(kept.len().saturating_sub(1))
+                let adds = |kept: &Kept| self.begin_at(kept.arrival.at).1 > self.lead;
+                match kept.iter().position(fits) {
+                    Some(begin) => begin,
+                    // A frame later it does not. Else every switch of a busy hour adds to the lead.
+                    None if kept.back().is_none_or(adds) => return 0..0,
+                    None => kept.len() - 1,
+                }
             }
         };
         let burst = if may_catch_up { RING_BURST } else { 1 };

@@ -150,6 +150,29 @@ fn leads_do_not_add_up() {
 }
 
 #[test]
+fn a_slot_that_never_rests_runs_no_further_ahead_than_a_ring() {
+    let mut stream = Stream::new(0, 0);
+    let mut begun = 0;
+    // Frames of two voices come 5 ms apart, and each frame's time the slot changes hands.
+    for frame in 0..100_u64 {
+        let (voice, lag) = if frame % 2 == 0 { (ANNA, 0) } else { (BORIS, 5) };
+        let came = Arrival {
+            at: Time::from_micros((frame / 2 * 20 + lag) * 1_000),
+            ..packet(0, frame, 0)
+        };
+        let mut ring = Ring::default();
+        ring.keep(voice, came, None, &[0]);
+        let holder = Holder { voice, turn: frame as u32 };
+        for at in stream.owed(holder, ring.of(voice), frame, true) {
+            stream.stamp(holder, ring.of(voice)[at].arrival, 1).unwrap();
+            begun += 1;
+        }
+        assert!(stream.lead <= LEAD_MAX, "{} at {frame}", stream.lead);
+    }
+    assert!(begun >= 50, "a frame at most is held back: {begun} of 100");
+}
+
+#[test]
 fn a_slot_that_may_not_catch_up_sends_one_packet_a_frame() {
     let mut stream = Stream::new(0, 0);
     for newest in 100..104 {
