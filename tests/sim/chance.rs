@@ -27,6 +27,11 @@ impl Chance {
         range.start + self.draw() % (range.end - range.start)
     }
 
+    /// One of them; there must be some.
+    pub fn pick<T: Clone>(&mut self, all: &[T]) -> T {
+        all[self.within(0..all.len() as u64) as usize].clone()
+    }
+
     pub fn permille(&mut self, chance: u64) -> bool {
         self.draw() % 1_000 < chance
     }
@@ -58,34 +63,5 @@ impl<E> Agenda<E> {
         let entry = self.due.first_entry().filter(|entry| entry.key().0 <= until)?;
         let ((at, _), event) = entry.remove_entry();
         Some((at, event))
-    }
-}
-
-/// What packets meet between a client and the worker.
-#[derive(Clone, Copy, Debug)]
-pub struct Net {
-    pub loss_permille: u64,
-    pub duplicates_permille: u64,
-    pub jitter_ms: u64,
-}
-
-impl Net {
-    pub const PERFECT: Net = Net { loss_permille: 0, duplicates_permille: 0, jitter_ms: 0 };
-
-    pub fn from(chance: &mut Chance) -> Net {
-        Net {
-            loss_permille: chance.within(0..250),
-            duplicates_permille: chance.within(0..100),
-            jitter_ms: chance.within(0..70),
-        }
-    }
-
-    /// How long each copy of a packet takes: none where it is lost, two where it is doubled.
-    pub fn trips(&self, chance: &mut Chance) -> [Option<Duration>; 2] {
-        let mut trip = || chance.millis(2..3 + self.jitter_ms);
-        let (one, other) = (trip(), trip());
-        let arrives = !chance.permille(self.loss_permille);
-        let twice = arrives && chance.permille(self.duplicates_permille);
-        [arrives.then_some(one), twice.then_some(other)]
     }
 }

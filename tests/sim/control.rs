@@ -1,19 +1,16 @@
-//! A chat's call as its task runs it (`src/call_task.rs`, `src/effects.rs`): requests and notices
-//! in, effects done in order, the clock kept.
+//! A chat's call as its task runs it (`src/call_task.rs`): requests and notices in, the clock kept.
 
 use std::collections::BTreeMap;
 
-use engine::call::{Effect, Join, Place, Ringing, Targets};
+use engine::call::{Join, Place};
 use engine::{Call, Input, Jid, LegId, Refusal, Time};
 
+use super::client::OVERLOADED;
 use super::device::{Request, Told};
 use super::sabotage::Sabotage;
 use super::story::{Event, Story};
 use super::watch::{Complaint, Promise, broken};
 use super::worker::{LegSpec, Notice, Order};
-
-/// An input has no more effects than that: a few and a few for each leg.
-const EFFECTS_MAX: usize = 80;
 
 pub struct Chat {
     pub place: Place,
@@ -23,6 +20,10 @@ pub struct Chat {
     /// Whose legs these are, and the SSRCs of their slots.
     pub legs: BTreeMap<LegId, Entry>,
     pub timer: Option<Time>,
+    /// Who keeps the others muted.
+    pub keeper: Option<Jid>,
+    /// The worker is gone, and the call does not know it yet.
+    pub is_media_lost: bool,
     /// How the last call ended.
     pub last: String,
 }
@@ -32,7 +33,22 @@ pub struct Entry {
     pub ssrcs: Vec<u32>,
 }
 
-type Done = Result<(), Complaint>;
+pub type Done = Result<(), Complaint>;
+
+impl Chat {
+    pub fn new(place: Place) -> Chat {
+        Chat {
+            place,
+            call: None,
+            no: 0,
+            legs: BTreeMap::new(),
+            timer: None,
+            keeper: None,
+            is_media_lost: false,
+            last: String::new(),
+        }
+    }
+}
 
 impl Story {
     pub fn handle_request(&mut self, device: usize, request: Request) -> Done {
@@ -45,16 +61,23 @@ impl Story {
             Request::Leave => Input::Leave { who, device: name },
             Request::Buzz(targets) => Input::Buzz { who, targets },
             Request::BuzzCancel => Input::BuzzCancel { who },
-            Request::Reject => Input::Reject { who, device: name, reason: "busy".into() },
+            Request::Reject => return self.handle_reject(device),
             Request::Record { on } => Input::Record { on },
+            Request::MuteAll { sticky } => return self.handle_mute_all(device, sticky),
+            Request::LiftMute => return self.handle_lift(device),
+            Request::Kick(whom) => Input::Kick { by: who, who: whom },
             Request::Answer { leg, slots } => {
                 self.reshape(chat, leg, slots);
                 Input::Answered { leg, slots }
             }
-            Request::Reoffer { leg, slots } => {
+            Request::Reoffer { leg, slots, restarts } => {
                 let held = self.chats[chat].legs.get(&leg).map_or(0, |entry| entry.ssrcs.len());
                 if !self.refusable(device, Input::Reoffered { leg, slots: held })? {
                     return Ok(());
+                }
+                if restarts {
+                    let mixed = self.chance.millis(100..600);
+                    self.devices[device].line.mixed_until = self.time + mixed;
                 }
                 self.reshape(chat, leg, slots);
                 Input::Answered { leg, slots }
@@ -63,12 +86,50 @@ impl Story {
         self.refusable(device, input).map(drop)
     }
 
-    /// False where the call refused.
+    fn handle_mute_all(&mut self, device: usize, sticky: bool) -> Done {
+        let (chat, who) = (self.devices[device].chat, self.devices[device].who.clone());
+        let former = self.chats[chat].keeper.clone();
+        if sticky && self.is_inside(chat, &who) {
+            self.chats[chat].keeper = Some(who.clone());
+        }
+        if !self.refusable(device, Input::MuteAll { who, sticky })? {
+            self.chats[chat].keeper = former;
+        }
+        Ok(())
+    }
+
+    fn handle_lift(&mut self, device: usize) -> Done {
+        let (chat, who) = (self.devices[device].chat, self.devices[device].who.clone());
+        if self.refusable(device, Input::LiftMute { who })? {
+            self.chats[chat].keeper = None;
+        }
+        Ok(())
+    }
+
+    /// The confirm tells the device that its ringing is over: another ring may have crossed it.
+    fn handle_reject(&mut self, device: usize) -> Done {
+        let it = &self.devices[device];
+        let (who, name) = (it.who.clone(), it.name.clone());
+        let input = Input::Reject { who, device: name, reason: "busy".into() };
+        if self.refusable(device, input)? {
+            self.tell(device, Told::Quiet);
+        }
+        Ok(())
+    }
+
+    fn is_inside(&self, chat: usize, who: &Jid) -> bool {
+        let call = self.chats[chat].call.as_ref();
+        call.is_some_and(|call| call.onliners().iter().any(|it| it.who == *who))
+    }
+
+    /// False where the call refused: then nothing has changed.
     fn refusable(&mut self, device: usize, input: Input) -> Result<bool, Complaint> {
         let chat = self.devices[device].chat;
+        let before = self.chats[chat].call.clone();
         match self.input(chat, input)? {
             Ok(()) => self.finish_effects(chat).map(|()| true),
             Err(refusal) => {
+                self.check_unchanged(chat, before.as_ref(), refusal.code())?;
                 let what = refusal.code();
                 self.tell(device, Told::Refused { what, is_offer: false });
                 Ok(false)
@@ -83,6 +144,11 @@ impl Story {
             let call = Call::new(self.now(), self.chats[chat].place.clone(), self.rules);
             self.chats[chat].call = Some(call);
             self.chats[chat].no = self.calls;
+            (self.chats[chat].keeper, self.chats[chat].is_media_lost) = (None, false);
+        }
+        if self.chats[chat].is_media_lost {
+            self.tell(device, Told::Refused { what: OVERLOADED, is_offer: true });
+            return Ok(());
         }
         let admitted = self.chats[chat].call.as_ref().map(|call| call.admits(&who));
         if let Some(Err(refusal)) = admitted {
@@ -93,28 +159,30 @@ impl Story {
         let leg = LegId(self.legs);
         let (slots, growth) = self.devices[device].sections();
         let slots = slots.min(self.rules.slots_max);
+        let is_own = |(_, entry): &(&LegId, &Entry)| self.devices[entry.device].who == who;
+        let beside = self.chats[chat].legs.iter().filter(is_own).map(|(leg, _)| *leg).collect();
         self.chats[chat].legs.insert(leg, Entry { device, ssrcs: ssrcs(leg, slots) });
         let spec = LegSpec {
             leg,
             call: self.chats[chat].no,
             ssrcs: ssrcs(leg, slots),
             sends: self.devices[device].sends,
+            beside,
             seed: self.chance.draw(),
         };
         // The order to open comes behind all that waits, and its answer is awaited.
         self.take_mail();
         self.worker.open(self.time, spec);
         self.take_mail();
-        let name = self.devices[device].name.clone();
+        self.watch.turns.joined(self.chats[chat].no, device);
+        let (name, has_socket) =
+            (self.devices[device].name.clone(), self.devices[device].has_socket);
         let useragent = "".into();
-        let has_socket = self.devices[device].has_socket;
-        let device_name = name;
-        let join =
-            Join { who, device: device_name, useragent, leg, muted, has_socket, slots, growth };
+        let join = Join { who, device: name, useragent, leg, muted, has_socket, slots, growth };
         if let Err(refusal) = self.input(chat, Input::Join(join))? {
             return broken(Promise::AlwaysBack, format!("admitted, then {refusal}"));
         }
-        self.media_effects(chat);
+        self.carry_out_media(chat);
         self.tell(device, Told::Answer { leg, slots });
         self.finish_effects(chat)
     }
@@ -140,6 +208,13 @@ impl Story {
                 Ok(())
             }
         }
+    }
+
+    /// The worker that carried the call is gone; there is another.
+    pub fn handle_media_gone(&mut self, chat: usize) -> Done {
+        self.chats[chat].is_media_lost = false;
+        let _ = self.input(chat, Input::MediaGone)?;
+        self.finish_effects(chat)
     }
 
     /// A device's socket came or went; one that came is told how things stand.
@@ -173,7 +248,7 @@ impl Story {
         self.finish_effects(chat)
     }
 
-    fn input(&mut self, chat: usize, input: Input) -> Result<Result<(), Refusal>, Complaint> {
+    pub fn input(&mut self, chat: usize, input: Input) -> Result<Result<(), Refusal>, Complaint> {
         let now = self.now();
         let Some(call) = &mut self.chats[chat].call else {
             return Ok(Err(Refusal::NoSuchCall));
@@ -181,48 +256,15 @@ impl Story {
         Ok(call.handle(now, input))
     }
 
-    /// Only those on media, so that a joiner's routes are ready before he is answered.
-    fn media_effects(&mut self, chat: usize) {
-        let Some(mut call) = self.chats[chat].call.take() else { return };
-        let effects: Vec<Effect> = std::iter::from_fn(|| call.poll_effect()).collect();
-        let is_media = |it: &Effect| matches!(it, Effect::Permit(_) | Effect::CloseLeg { .. });
-        let (media, later) = effects.into_iter().partition(is_media);
-        call.put_back(later);
-        self.chats[chat].call = Some(call);
-        for effect in media {
-            self.apply(chat, effect);
-        }
-    }
-
-    /// Does every effect, looks at what the call says now, and sets its timer.
-    fn finish_effects(&mut self, chat: usize) -> Done {
-        let mut finished = false;
-        for count in 0.. {
-            let effect = self.chats[chat].call.as_mut().and_then(Call::poll_effect);
-            let Some(effect) = effect else { break };
-            if count > EFFECTS_MAX {
-                return broken(Promise::Bounded, "more effects than legs can need");
-            }
-            let is_state = matches!(effect, Effect::State { .. });
-            if finished && !is_state {
-                return broken(Promise::AllEnds, format!("{effect:?} after the finish"));
-            }
-            finished |= effect == Effect::Finished;
-            if let Effect::State { gentime } = effect {
-                self.handle_state(chat, gentime)?;
-            } else {
-                self.apply(chat, effect);
-            }
-        }
-        self.look(chat)
-    }
-
-    fn look(&mut self, chat: usize) -> Done {
+    pub fn look(&mut self, chat: usize) -> Done {
         let now = self.time;
         let entry = &mut self.chats[chat];
         let Some(call) = &entry.call else { return Ok(()) };
         let devices_max = if self.rules.only_one_device { 1 } else { usize::MAX };
-        self.watch.roster(now, entry.no, call, devices_max)?;
+        let seen = (now, entry.no, call);
+        self.watch.roster(seen, devices_max, entry.keeper.as_ref())?;
+        let device_of = |leg| entry.legs.get(&leg).map(|entry| entry.device);
+        self.watch.turns.look(seen, device_of)?;
         let rung = call.onliners().iter().find(|it| call.rings(now, &it.who).is_some());
         if let Some(rung) = rung {
             return broken(Promise::LastWordHolds, format!("{} is in and rung", rung.who));
@@ -245,103 +287,14 @@ impl Story {
         Ok(())
     }
 
-    fn handle_state(&mut self, chat: usize, gentime: i64) -> Done {
-        let is_last = self.chats[chat].call.as_ref().is_none_or(Call::is_finished);
-        let said = match self.sabotage {
-            Sabotage::VersionsRepeat => gentime / 1_000_000_000,
-            _ => gentime,
-        };
-        self.watch.state(self.time, self.chats[chat].no, said, is_last)?;
-        if self.sabotage != Sabotage::StatesLost || !self.chance.permille(500) {
-            self.tell_state(chat, gentime, None);
-        }
-        Ok(())
-    }
-
-    /// To all members of the chat, or to one device.
-    fn tell_state(&mut self, chat: usize, gentime: i64, only: Option<usize>) {
-        let Some(call) = &self.chats[chat].call else { return };
-        let (no, text, is_over) = (self.chats[chat].no, state_of(call), call.is_finished());
-        let mutes: Vec<(Jid, bool)> =
-            call.onliners().iter().map(|it| (it.who.clone(), it.mute.is_muted())).collect();
-        for device in 0..self.devices.len() {
-            let is_meant = only.is_none_or(|only| only == device);
-            if is_meant && self.devices[device].chat == chat {
-                let own = mutes.iter().find(|(who, _)| *who == self.devices[device].who);
-                let (text, muted) = (text.clone(), own.map(|(_, muted)| *muted));
-                self.tell(device, Told::State { no, gentime, text, muted, is_over });
-            }
-        }
-    }
-
-    fn apply(&mut self, chat: usize, effect: Effect) {
-        match effect {
-            Effect::Permit(permits) => {
-                self.worker.permits.insert(self.chats[chat].no, permits);
-                self.wake_worker();
-            }
-            Effect::CloseLeg { leg, reason } => {
-                self.tell_story(format!("leg {leg} closed: {}", reason.label()));
-                self.chats[chat].legs.remove(&leg);
-                self.worker.orders.push_back(Order::Close { leg });
-                self.wake_worker();
-            }
-            Effect::PutOut { who, device, .. } => {
-                let is_meant = |it: &&usize| {
-                    let it = &self.devices[**it];
-                    it.chat == chat && it.who == who && it.name == device
-                };
-                let all: Vec<usize> = (0..self.devices.len()).collect();
-                if let Some(device) = all.iter().find(is_meant) {
-                    self.tell(*device, Told::PutOut);
-                }
-            }
-            Effect::Ring { targets, .. } => self.tell_rung(chat, &targets, &[], Told::Ring),
-            Effect::StopRinging { whom: Ringing::Rest { targets, except } } => {
-                if self.sabotage != Sabotage::RingingLost {
-                    self.tell_rung(chat, &targets, &except, Told::Quiet);
-                }
-            }
-            Effect::StopRinging { whom: Ringing::OtherDevices { who, device } } => {
-                for other in 0..self.devices.len() {
-                    let it = &self.devices[other];
-                    if it.chat == chat && it.who == who && it.name != device {
-                        self.tell(other, Told::Quiet);
-                    }
-                }
-            }
-            Effect::OfferSlots { leg, slots } => {
-                let entry = self.chats[chat].legs.get(&leg);
-                if let Some(device) = entry.map(|entry| entry.device) {
-                    self.tell(device, Told::Offer { leg, slots });
-                }
-            }
-            Effect::State { .. }
-            | Effect::MutedAll { .. }
-            | Effect::Talking { .. }
-            | Effect::Restart { .. }
-            | Effect::Sound { .. }
-            | Effect::Rejected { .. }
-            | Effect::Listed
-            | Effect::Finished => {}
-        }
-    }
-
-    fn tell_rung(&mut self, chat: usize, targets: &Targets, except: &[Jid], told: Told) {
-        let call = self.chats[chat].call.as_ref();
-        let inside: Vec<Jid> = call
-            .map(|call| call.onliners().iter().map(|it| it.who.clone()).collect())
-            .unwrap_or_default();
-        for device in 0..self.devices.len() {
-            let it = &self.devices[device];
-            let is_meant = match targets {
-                Targets::These(these) => these.contains(&it.who),
-                Targets::Everyone => !matches!(told, Told::Ring) || !inside.contains(&it.who),
-            };
-            if it.chat == chat && is_meant && !except.contains(&it.who) {
-                self.tell(device, told.clone());
-            }
-        }
+    /// Nothing is owed for long.
+    pub fn look_again(&mut self, chat: usize) -> Done {
+        let (now, entry) = (self.time, &self.chats[chat]);
+        let Some(call) = &entry.call else { return Ok(()) };
+        self.watch.deadline(now, call.poll_timeout())?;
+        self.watch.turns.check_owed(now, entry.no, call.onliners().len())?;
+        let is_known = |leg| entry.is_media_lost || self.worker.holds(leg);
+        self.watch.held(now, call, is_known)
     }
 
     /// The sections of a leg changed: a section that comes back keeps its SSRC.

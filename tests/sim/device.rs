@@ -1,26 +1,45 @@
 //! A person's device: what it wants, what it asked, what it was told.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use std::collections::{BTreeSet, VecDeque};
 
 use engine::call::{DeviceName, Growth, Targets};
 use engine::{Jid, LegId, Time};
 
 use super::chance::Chance;
-use super::speech::{Ears, Mouth};
+use super::net::Line;
+use super::speech::{Ears, Manner, Mouth, Speech};
 
 /// What a device asks of the call.
 #[derive(Clone, Debug)]
 pub enum Request {
-    Offer { muted: bool },
-    Sound { muted: bool },
+    Offer {
+        muted: bool,
+    },
+    Sound {
+        muted: bool,
+    },
     Leave,
     Buzz(Targets),
     BuzzCancel,
     Reject,
-    Record { on: bool },
-    Answer { leg: LegId, slots: usize },
-    Reoffer { leg: LegId, slots: usize },
+    Record {
+        on: bool,
+    },
+    MuteAll {
+        sticky: bool,
+    },
+    LiftMute,
+    Kick(Jid),
+    Answer {
+        leg: LegId,
+        slots: usize,
+    },
+    /// With `restarts` its media takes another path from then on.
+    Reoffer {
+        leg: LegId,
+        slots: usize,
+        restarts: bool,
+    },
 }
 
 /// What a device is told.
@@ -32,6 +51,8 @@ pub enum Told {
     PutOut,
     State { no: u64, gentime: i64, text: String, muted: Option<bool>, is_over: bool },
     Tracks { leg: LegId, slots: Vec<Option<LegId>> },
+    Talking { who: Jid, begins: bool },
+    Restart,
     Ring,
     Quiet,
 }
@@ -55,23 +76,26 @@ pub struct Device {
     pub sends: bool,
     /// Sends though it is muted.
     pub stubborn: bool,
+    pub manner: Manner,
     pub wants_in: bool,
     pub muted: bool,
-    pub speaks: bool,
+    pub speech: Speech,
     /// An offer of its own is on the way.
     pub asks: bool,
     pub rings: bool,
-    pub refused_at: Option<Time>,
     pub leg: Option<LegId>,
     pub slots: usize,
     pub mouth: Mouth,
     pub ears: Ears,
+    pub line: Line,
     pub is_online: bool,
     pub has_socket: bool,
     /// The handshake is through.
     pub has_keys: bool,
     pub state: Option<(u64, i64, String)>,
     pub tracks: Option<(LegId, Vec<Option<LegId>>)>,
+    /// Who talks, as it was told.
+    pub talkers: BTreeSet<Jid>,
     /// What waits for a socket.
     pub unasked: VecDeque<Request>,
     pub untold: VecDeque<Told>,
@@ -82,6 +106,7 @@ pub struct Device {
 
 impl Device {
     pub fn new(chat: usize, who: Jid, name: &str, chance: &mut Chance) -> Device {
+        let manner = Manner::from(chance.draw());
         Device {
             chat,
             who,
@@ -94,21 +119,23 @@ impl Device {
             },
             sends: !chance.permille(100),
             stubborn: chance.permille(700),
+            manner,
             wants_in: false,
             muted: false,
-            speaks: true,
+            speech: Speech::Freely,
             asks: false,
             rings: false,
-            refused_at: None,
             leg: None,
             slots: 0,
-            mouth: Mouth::new(chance.draw()),
+            mouth: Mouth::new(chance.draw(), manner),
             ears: Ears::default(),
+            line: Line::default(),
             is_online: true,
             has_socket: true,
             has_keys: false,
             state: None,
             tracks: None,
+            talkers: BTreeSet::new(),
             unasked: VecDeque::new(),
             untold: VecDeque::new(),
             asked_until: Time::ZERO,
@@ -131,11 +158,6 @@ impl Device {
             Habit::TakesFewer => Some(offered.saturating_sub(1).max(1)),
             Habit::NeverAnswers => None,
         }
-    }
-
-    /// A ring that crossed its own refusal is not heard.
-    pub fn hears_ring(&self, now: Time) -> bool {
-        self.refused_at.is_none_or(|at| now.since(at) > Duration::from_millis(150))
     }
 
     pub fn label(&self) -> String {

@@ -1,21 +1,24 @@
 //! The checker of numbers: reads what a listener's leg is sent, byte for byte, in the order it
 //! was sent. One SSRC a slot, no number twice, out = in + constant within a tenure, everything
-//! above the former at a switch.
+//! above the former at a switch, and timestamps that never run further ahead of the slot's clock
+//! than a ring and a frame.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::limits::{LEAP_PACKETS, SLOT_REST};
+use engine::limits::{FRAME_SAMPLES, LEAP_PACKETS, RING_SPAN, RTP_HZ, SLOT_REST};
 use engine::rtp::View;
 use engine::{LegId, Time};
 
 use super::speech::Frame;
+use super::voices::Came;
 use super::watch::{Complaint, Promise, broken};
-use super::worker::{LEVEL_ID, PAYLOAD_TYPE, Sent};
+use super::worker::{PAYLOAD_TYPE, Sent};
+
+/// A packet as it went out, what was said in it, and how that came in.
+pub type Heard<'a> = (&'a View, &'a Frame, Came);
 
 #[derive(Default)]
 pub struct Numbers {
-    /// How often each voice became audible, and whether it is.
-    audible: BTreeMap<LegId, (u32, bool)>,
     slots: BTreeMap<(LegId, u32), Slot>,
     ssrcs: BTreeMap<(LegId, usize), u32>,
 }
@@ -24,38 +27,31 @@ pub struct Numbers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Tenure {
     source: LegId,
-    ssrc: u32,
     permit: u32,
+    /// How often the voice has changed its SSRC.
+    renewals: u32,
     turn: u32,
 }
 
 struct Slot {
-    sent_at: Time,
     tenure: Tenure,
     index_offset: i64,
     timestamp_offset: u32,
     first: u64,
     highest: u64,
     highest_timestamp: u32,
+    /// When the highest came in.
+    highest_at: Time,
+    /// By how many samples the timestamps run ahead of the slot's clock.
+    lead: i64,
+    /// Switches since the lead was last within a ring, and what they may have cost.
+    hurried: u32,
+    hurry: i64,
     used: BTreeSet<u64>,
 }
 
 impl Numbers {
-    pub fn permitted(&mut self, leg: LegId, audible: bool) {
-        let entry = self.audible.entry(leg).or_default();
-        if audible && !entry.1 {
-            entry.0 += 1;
-        }
-        entry.1 = audible;
-    }
-
-    pub fn sent(&mut self, sent: &Sent) -> Result<(), Complaint> {
-        let Ok(view) = View::parse(&sent.bytes, Some(LEVEL_ID)) else {
-            return broken(Promise::Tenure, "a packet that is none");
-        };
-        let Some(frame) = Frame::read(&sent.bytes[view.payload.clone()]) else {
-            return broken(Promise::Tenure, "a payload that nobody said");
-        };
+    pub fn sent(&mut self, sent: &Sent, (view, frame, came): Heard<'_>) -> Result<(), Complaint> {
         let whole = view.payload_type == PAYLOAD_TYPE && view.level == Some(frame.level());
         if frame.leg != sent.source || !whole {
             return broken(Promise::Tenure, format!("{frame:?} came as {view:?}"));
@@ -64,23 +60,19 @@ impl Numbers {
         if self.ssrcs.insert(place, view.ssrc).is_some_and(|former| former != view.ssrc) {
             return broken(Promise::Tenure, format!("another SSRC on {place:?}"));
         }
-        let permit = self.audible.get(&sent.source).map_or(0, |(times, _)| *times);
-        let tenure = Tenure { source: sent.source, ssrc: frame.ssrc, permit, turn: sent.turn };
+        let (source, permit, renewals) = (sent.source, came.permit, came.renewals);
+        let tenure = Tenure { source, permit, renewals, turn: sent.turn };
         match self.slots.get_mut(&(sent.listener, view.ssrc)) {
             Some(slot)
                 if slot.tenure == tenure
-                    && !slot.is_leapt_by(&frame)
-                    && !slot.has_rested(sent.at, &view, &frame) =>
+                    && !slot.is_leapt_by(frame)
+                    && !slot.has_rested(view, frame, came) =>
             {
-                slot.sent_at = sent.at;
-                slot.go_on(&view, &frame)
+                slot.go_on(view, frame, came)
             }
-            Some(slot) => {
-                slot.sent_at = sent.at;
-                slot.switch(tenure, &view, &frame)
-            }
+            Some(slot) => slot.switch(tenure, (view, frame, came)),
             None => {
-                let slot = Slot::begin(sent.at, tenure, &view, &frame);
+                let slot = Slot::begin(tenure, (view, frame, came));
                 self.slots.insert((sent.listener, view.ssrc), slot);
                 check(view.marker, Promise::Tenure, || "begins without marker".into())
             }
@@ -89,16 +81,19 @@ impl Numbers {
 }
 
 impl Slot {
-    fn begin(sent_at: Time, tenure: Tenure, view: &View, frame: &Frame) -> Slot {
+    fn begin(tenure: Tenure, (view, frame, came): Heard<'_>) -> Slot {
         let index = u64::from(view.sequence);
         Slot {
-            sent_at,
             tenure,
             index_offset: index as i64 - frame.index as i64,
             timestamp_offset: view.timestamp.wrapping_sub(frame.timestamp),
             first: frame.index,
             highest: index,
             highest_timestamp: view.timestamp,
+            highest_at: came.at,
+            lead: 0,
+            hurried: 0,
+            hurry: 0,
             used: BTreeSet::from([index]),
         }
     }
@@ -108,10 +103,11 @@ impl Slot {
         self.highest.saturating_add_signed(i64::from(ahead))
     }
 
-    fn note(&mut self, index: u64, view: &View) -> Result<(), Complaint> {
+    fn note(&mut self, index: u64, view: &View, came: Came) -> Result<(), Complaint> {
         if index > self.highest {
             self.highest = index;
             self.highest_timestamp = view.timestamp;
+            self.highest_at = came.at;
         }
         let tenure = self.tenure;
         let fresh = self.used.insert(index);
@@ -125,35 +121,66 @@ impl Slot {
     }
 
     /// After a silence the slot's clock may be set back: then it is as good as a switch.
-    fn has_rested(&self, now: Time, view: &View, frame: &Frame) -> bool {
+    fn has_rested(&self, view: &View, frame: &Frame, came: Came) -> bool {
         let same = view.timestamp.wrapping_sub(frame.timestamp) == self.timestamp_offset;
-        !same && view.marker && now.since(self.sent_at) >= SLOT_REST
+        !same && view.marker && came.at.since(self.highest_at) >= SLOT_REST
     }
 
-    fn go_on(&mut self, view: &View, frame: &Frame) -> Result<(), Complaint> {
+    fn go_on(&mut self, view: &View, frame: &Frame, came: Came) -> Result<(), Complaint> {
         let index = self.index(view);
-        self.note(index, view)?;
+        self.note(index, view, came)?;
         let same = index as i64 - frame.index as i64 == self.index_offset
             && view.timestamp.wrapping_sub(frame.timestamp) == self.timestamp_offset
             && frame.index >= self.first;
         check(same, Promise::Tenure, || format!("{frame:?} came as {index} {view:?}"))
     }
 
-    fn switch(&mut self, tenure: Tenure, view: &View, frame: &Frame) -> Result<(), Complaint> {
+    fn switch(&mut self, tenure: Tenure, (view, frame, came): Heard<'_>) -> Result<(), Complaint> {
         let index = self.index(view);
         let (former, highest) = (self.tenure, self.highest);
         let ahead = view.timestamp.wrapping_sub(self.highest_timestamp) as i32;
+        let passed = samples(came.at) - samples(self.highest_at);
         self.tenure = tenure;
-        self.note(index, view)?;
+        self.note(index, view, came)?;
         self.first = frame.index;
         self.index_offset = index as i64 - frame.index as i64;
         self.timestamp_offset = view.timestamp.wrapping_sub(frame.timestamp);
         check(index == highest + 1 && ahead > 0 && view.marker, Promise::Tenure, || {
             format!("{former:?} at {highest} to {tenure:?} at {index}, {ahead} samples on")
+        })?;
+        self.lead = (self.lead + i64::from(ahead) - passed).max(0);
+        let is_renewal = Tenure { renewals: tenure.renewals, ..former } == tenure;
+        self.check_lead((-passed).max(0), is_renewal)
+    }
+
+    /// A tenure may begin as early as a ring reaches; each that begins at once after that costs
+    /// a frame more, and what reorder puts before the last, until the clock has caught up.
+    fn check_lead(&mut self, reordered: i64, is_renewal: bool) -> Result<(), Complaint> {
+        let ring = samples(Time::ZERO + RING_SPAN) + ROUNDED_SAMPLES;
+        if self.lead <= ring {
+            (self.hurried, self.hurry) = (0, 0);
+            return Ok(());
+        }
+        // A client that changes its SSRC to and fro may do so as often as it likes.
+        self.hurried += u32::from(!is_renewal);
+        self.hurry += i64::from(FRAME_SAMPLES) + reordered.min(ring);
+        let (lead, most, tenure) = (self.lead, ring + self.hurry, self.tenure);
+        check(lead <= most && self.hurried <= HURRIED_MAX, Promise::Tenure, || {
+            format!("{tenure:?} begins {lead} samples ahead of the slot's clock")
         })
     }
+}
+
+fn samples(at: Time) -> i64 {
+    (at.as_micros() * RTP_HZ / 1_000_000) as i64
 }
 
 fn check(holds: bool, promise: Promise, what: impl FnOnce() -> String) -> Result<(), Complaint> {
     if holds { Ok(()) } else { broken(promise, what()) }
 }
+
+/// Times are whole microseconds, timestamps whole samples.
+const ROUNDED_SAMPLES: i64 = 48;
+
+/// Switches in a row for which there was no time: people who change devices and mute all at once.
+const HURRIED_MAX: u32 = 8;

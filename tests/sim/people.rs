@@ -1,22 +1,25 @@
 //! Who there is, and what they do: by seed, at any moment, with no regard for each other.
 
-use std::time::Duration;
-
 use engine::Jid;
-use engine::call::{Place, Seen, Targets};
+use engine::call::{Place, Rules, Seen, Targets};
 
 use super::chance::Chance;
 use super::control::Chat;
-use super::device::{Device, Habit, Request};
-use super::story::{Event, Story};
+use super::device::{Device, Request};
+use super::speech::{Mouth, Speech};
+use super::story::{Event, Size, Story};
 
-/// People of a group; each may have two devices.
-pub const PEOPLE_MAX: usize = 5;
+/// People of a group, each with a device or two, seldom with more than one may have.
+pub const PEOPLE_MAX: usize = 12;
 
 /// A direct chat and a group, with nobody in common.
-pub fn invite(chance: &mut Chance) -> (Vec<Chat>, Vec<Device>) {
+pub fn invite(chance: &mut Chance, size: Size, rules: &Rules) -> (Vec<Chat>, Vec<Device>) {
     let (mut chats, mut devices) = (Vec::new(), Vec::new());
-    for (chat, people) in [2, chance.within(2..PEOPLE_MAX as u64 + 1)].into_iter().enumerate() {
+    let group = match size {
+        Size::Small => 2..6,
+        Size::Crowded => 8..PEOPLE_MAX as u64 + 1,
+    };
+    for (chat, people) in [2, chance.within(group)].into_iter().enumerate() {
         let names = (0..people).filter_map(|at| Jid::parse(&format!("d-{chat}-{at}")));
         let names: Vec<Jid> = names.collect();
         let place = match chat {
@@ -24,14 +27,16 @@ pub fn invite(chance: &mut Chance) -> (Vec<Chat>, Vec<Device>) {
             _ => Place::Group,
         };
         for who in &names {
-            devices.push(Device::new(chat, who.clone(), "phone", chance));
-            if chance.permille(300) {
-                devices.push(Device::new(chat, who.clone(), "desk", chance));
+            let more = match rules.only_one_device {
+                true => usize::from(chance.permille(300)),
+                false if chance.permille(20) => NAMES.len() - 1,
+                false => usize::from(chance.permille(400)),
+            };
+            for name in &NAMES[..=more] {
+                devices.push(Device::new(chat, who.clone(), name, chance));
             }
         }
-        let legs = Default::default();
-        let last = String::new();
-        chats.push(Chat { place, call: None, no: 0, legs, timer: None, last });
+        chats.push(Chat::new(place));
     }
     (chats, devices)
 }
@@ -45,43 +50,56 @@ impl Story {
         let next = self.time + self.chance.millis(20..350);
         self.agenda.note(next, Event::Act);
         let device = self.chance.within(0..self.devices.len() as u64) as usize;
-        let what = self.chance.within(0..100);
-        if !self.devices[device].wants_in {
-            return self.act_outside(device, what);
+        let what = self.chance.within(0..200);
+        match self.devices[device].wants_in {
+            true => self.act_inside(device, what),
+            false => self.act_outside(device, what),
         }
+    }
+
+    fn act_inside(&mut self, device: usize, what: u64) {
         match what {
-            0..22 => self.mute(device),
-            22..30 => self.leave(device),
-            30..36 => self.enter(device, self.devices[device].muted),
-            36..50 => self.lose_network(device),
-            50..60 => self.lose_socket(device),
-            60..66 => self.reoffer(device),
-            66..72 => self.devices[device].speaks ^= true,
-            72..76 => self.change_track(device),
-            76..80 => self.leap(device),
-            80..85 => self.buzz(device),
-            85..88 => self.ask(device, Request::BuzzCancel),
-            88..91 => self.ask(device, Request::Record { on: what == 88 }),
-            91..94 => self.end_media(device),
-            94..97 => self.wall += self.chance.within(0..4_000_000_000) as i64 - 2_000_000_000,
+            0..30 => self.mute(device),
+            30..40 => self.leave(device),
+            40..50 => self.enter(device, self.devices[device].muted),
+            50..64 => self.lose_network(device),
+            64..74 => self.spoil_line(device),
+            74..88 => self.lose_socket(device),
+            88..96 => self.reoffer(device),
+            96..106 => self.restart_ice(device),
+            106..116 => self.change_speech(device),
+            116..122 => self.change_track(device),
+            122..128 => self.leap(device),
+            128..137 => self.buzz(device),
+            137..142 => self.ask(device, Request::BuzzCancel),
+            142..148 => self.ask(device, Request::Record { on: what < 145 }),
+            148..152 => self.end_media(device, what < 150),
+            152..157 => self.wall += self.chance.within(0..4_000_000_000) as i64 - 2_000_000_000,
+            157..165 => self.mute_all(device),
+            165..170 => self.ask(device, Request::LiftMute),
+            170..173 => self.kick(device),
+            173..177 => self.slow_core(),
+            177..179 => self.break_worker(),
+            179..197 => self.send_nonsense(device),
             _ => {}
         }
     }
 
     fn act_outside(&mut self, device: usize, what: u64) {
         match what {
-            0..60 => {
+            0..120 => {
                 let muted = self.chance.permille(300);
                 self.enter(device, muted);
             }
-            60..72 if self.devices[device].has_socket => {
-                let it = &mut self.devices[device];
-                (it.rings, it.refused_at) = (false, Some(self.time));
+            120..144 if self.devices[device].has_socket => {
+                self.devices[device].rings = false;
                 self.ask(device, Request::Reject);
             }
-            72..80 => self.lose_socket(device),
-            80..84 => self.ask(device, Request::Sound { muted: false }),
-            84..88 => self.ask(device, Request::Leave),
+            144..160 => self.lose_socket(device),
+            160..170 => self.ask(device, Request::Sound { muted: false }),
+            170..180 => self.ask(device, Request::Leave),
+            180..190 => self.mute_all(device),
+            190..200 => self.send_nonsense(device),
             _ => {}
         }
     }
@@ -93,7 +111,7 @@ impl Story {
         if !it.asks {
             (it.wants_in, it.asks, it.muted) = (true, true, muted);
             it.rings = false;
-            it.mouth = super::speech::Mouth::new(chance);
+            it.mouth = Mouth::new(chance, it.manner);
             self.ask(device, Request::Offer { muted });
         }
     }
@@ -105,6 +123,19 @@ impl Story {
         self.ask(device, Request::Sound { muted });
     }
 
+    fn mute_all(&mut self, device: usize) {
+        let sticky = self.chance.permille(500);
+        self.ask(device, Request::MuteAll { sticky });
+    }
+
+    fn kick(&mut self, device: usize) {
+        let chat = self.devices[device].chat;
+        let others = self.devices.iter().filter(|other| other.chat == chat);
+        let others: Vec<Jid> = others.map(|other| other.who.clone()).collect();
+        let who = self.chance.pick(&others);
+        self.ask(device, Request::Kick(who));
+    }
+
     pub fn leave(&mut self, device: usize) {
         let it = &mut self.devices[device];
         if !it.asks {
@@ -113,61 +144,38 @@ impl Story {
         }
     }
 
-    fn lose_network(&mut self, device: usize) {
-        if std::mem::replace(&mut self.devices[device].is_online, false) {
-            let back = self.time + self.chance.millis(100..5_000);
-            self.tell_story(format!("{} has no network", self.devices[device].label()));
-            self.agenda.note(back, Event::Online { device });
-        }
-    }
-
-    fn lose_socket(&mut self, device: usize) {
-        match self.devices[device].has_socket {
-            true => {
-                self.tell_story(format!("{} loses its socket", self.devices[device].label()));
-                self.devices[device].has_socket = false;
-                let noticed = self.devices[device].asked_until.max(self.time);
-                self.agenda.note(noticed, Event::Socket { device, held: false });
-            }
-            false => self.find_socket(device),
-        }
-    }
-
-    /// What waited on both sides goes in its order.
-    fn find_socket(&mut self, device: usize) {
-        if std::mem::replace(&mut self.devices[device].has_socket, true) {
-            return;
-        }
-        self.tell_story(format!("{} has a socket again", self.devices[device].label()));
-        for told in std::mem::take(&mut self.devices[device].untold) {
-            self.tell(device, told);
-        }
-        let at = self.time + self.chance.millis(3..60);
-        let it = &mut self.devices[device];
-        it.asked_until = it.asked_until.max(at);
-        self.agenda.note(it.asked_until, Event::Socket { device, held: true });
-        for request in std::mem::take(&mut self.devices[device].unasked) {
-            self.ask(device, request);
-        }
-    }
-
     /// A client's own renegotiation: it holds, or takes back, some of its sections.
     fn reoffer(&mut self, device: usize) {
         let slots = self.devices[device].slots as u64;
         if let Some(leg) = self.devices[device].leg.filter(|_| slots > 0) {
             let slots = self.chance.within(0..slots + 1) as usize;
-            self.ask(device, Request::Reoffer { leg, slots });
+            self.ask(device, Request::Reoffer { leg, slots, restarts: false });
         }
     }
 
+    /// Another network: the same sections, another path.
+    fn restart_ice(&mut self, device: usize) {
+        let slots = self.devices[device].slots;
+        if let Some(leg) = self.devices[device].leg {
+            self.ask(device, Request::Reoffer { leg, slots, restarts: true });
+        }
+    }
+
+    fn change_speech(&mut self, device: usize) {
+        use Speech::{Freely, Pauses, Silent, Talks};
+        self.devices[device].speech = self.chance.pick(&[Freely, Freely, Talks, Pauses, Silent]);
+    }
+
     fn change_track(&mut self, device: usize) {
-        self.devices[device].mouth = super::speech::Mouth::new(self.chance.draw());
+        let it = &mut self.devices[device];
+        it.mouth = Mouth::new(self.chance.draw(), it.manner);
     }
 
     /// A long loss: the sequence goes far ahead, over its wrap after some times.
     fn leap(&mut self, device: usize) {
         let it = &mut self.devices[device];
-        if it.is_online && it.has_keys && it.speaks && (!it.muted || it.stubborn) {
+        let sends = it.speech != Speech::Silent && (!it.muted || it.stubborn);
+        if it.is_online && it.has_keys && sends {
             it.mouth.index += self.chance.within(0..9_000);
         }
     }
@@ -182,69 +190,13 @@ impl Story {
         self.ask(device, Request::Buzz(targets));
     }
 
-    /// The peer closes its connection: a page that was reloaded.
-    fn end_media(&mut self, device: usize) {
+    /// The peer closes its connection, as a page that is reloaded does, or breaks it.
+    fn end_media(&mut self, device: usize, closes: bool) {
         if let Some(leg) = self.devices[device].leg {
-            self.worker.handle_outcome(self.time, leg, Seen::Ended);
+            let seen = if closes { Seen::Closed } else { Seen::Ended };
+            self.worker.handle_outcome(self.time, leg, seen);
         }
-    }
-
-    /// Faults are over: everybody is online, comes in, unmutes and speaks.
-    pub fn heal(&mut self) -> Result<(), super::watch::Complaint> {
-        self.tell_story("faults are over".to_owned());
-        self.heals = true;
-        self.net = super::chance::Net::PERFECT;
-        for device in 0..self.devices.len() {
-            self.devices[device].is_online = true;
-            self.devices[device].speaks = true;
-            self.find_socket(device);
-        }
-        // What is under way arrives, and whoever is out learns that he is.
-        self.run(Duration::from_millis(4_500))?;
-        (0..self.devices.len()).try_for_each(|device| self.check_knows(device))?;
-        self.returns = true;
-        for device in 0..self.devices.len() {
-            if &*self.devices[device].name == "phone" {
-                self.enter_again(device);
-            }
-        }
-        self.run(Duration::from_millis(200))?;
-        for device in 0..self.devices.len() {
-            if self.devices[device].wants_in {
-                self.devices[device].muted = false;
-                self.ask(device, Request::Sound { muted: false });
-            }
-        }
-        Ok(())
-    }
-
-    /// Comes in, unless another device of its person is or wants in.
-    pub fn enter_again(&mut self, device: usize) {
-        let who = self.devices[device].who.clone();
-        let mut own = self.devices.iter().filter(|other| other.who == who);
-        if own.all(|other| !other.wants_in) {
-            self.enter(device, false);
-        }
-    }
-
-    /// From now on it counts who hears whom.
-    pub fn listen(&mut self) {
-        for device in &mut self.devices {
-            device.ears.heard.clear();
-        }
-    }
-
-    /// Everybody leaves, in any order.
-    pub fn part(&mut self) {
-        self.returns = false;
-        for device in 0..self.devices.len() {
-            if self.devices[device].wants_in {
-                self.leave(device);
-            }
-        }
-    }
-
-    pub fn answers_offers(&self, device: usize) -> bool {
-        self.devices[device].habit == Habit::Answers
     }
 }
+
+const NAMES: [&str; 6] = ["phone", "desk", "tablet", "watch", "car", "fridge"];

@@ -16,8 +16,14 @@ pub enum Sabotage {
     NumbersReused,
     /// The worker has no replay window.
     ReplaysPass,
-    /// What was said before a mute is kept for after it.
+    /// The ring is filled in front of the mute gate.
     RingOutlivesMute,
+    /// Voices without a slot do not ask for one.
+    ContestsLost,
+    /// A slot that gets a voice is sent the whole ring at once.
+    RingAtOnce,
+    /// What a slot is sent of a ring is stamped later than it came.
+    ClockRunsAhead,
     /// One listener of each voice gets nothing.
     VoiceLost,
     /// Orders to close a leg are lost.
@@ -28,6 +34,12 @@ pub enum Sabotage {
     StatesLost,
     /// The call is not told that its time has come.
     TimersLost,
+    /// Nobody is told that somebody ceased to talk.
+    CeasesLost,
+    /// Nobody is told that his media is lost.
+    RestartsLost,
+    /// What a stranger asks is done as if an onliner had asked.
+    StrangersHeeded,
     /// Rung devices are not told that it is over.
     RingingLost,
 }
@@ -40,6 +52,12 @@ impl Sabotage {
         (Sabotage::TenureKept, Promise::Tenure),
         (Sabotage::NumbersReused, Promise::NumberUsedOnce),
         (Sabotage::ReplaysPass, Promise::NumberUsedOnce),
+        (Sabotage::RingOutlivesMute, Promise::MutedIsSilent),
+        (Sabotage::ContestsLost, Promise::EveryVoiceIsHeard),
+        (Sabotage::RingAtOnce, Promise::Bounded),
+        (Sabotage::ClockRunsAhead, Promise::Tenure),
+        (Sabotage::CeasesLost, Promise::EveryBeganCeases),
+        (Sabotage::StrangersHeeded, Promise::RefusedChangesNothing),
         (Sabotage::VoiceLost, Promise::EveryVoiceIsHeard),
         (Sabotage::LegsStay, Promise::OnlyToOthersInTheCall),
         (Sabotage::VersionsRepeat, Promise::VersionsRise),

@@ -4,16 +4,25 @@ use engine::LegId;
 use engine::call::Link;
 
 use super::control::state_of;
+use super::speech::Speech;
 use super::story::Story;
 use super::watch::{Complaint, Promise, broken};
 
 type Checked = Result<(), Complaint>;
 
 impl Story {
+    /// Whoever wants in is in.
+    pub fn check_all_are_in(&self) -> Checked {
+        let wanting = (0..self.devices.len()).filter(|device| self.devices[*device].wants_in);
+        wanting.into_iter().try_for_each(|device| self.check_is_in(device))
+    }
+
+    /// Everybody has talked and is quiet.
     pub fn check_all_is_well(&self) -> Checked {
+        self.check_all_are_in()?;
+        self.watch.turns.check_none_talks()?;
         for device in 0..self.devices.len() {
             if self.devices[device].wants_in {
-                self.check_is_in(device)?;
                 self.check_slots(device)?;
                 self.check_hears(device)?;
             }
@@ -23,6 +32,21 @@ impl Story {
             Some(_) => Ok(()),
             None => broken(Promise::AllEnds, format!("leg {leg} is nobody's")),
         })
+    }
+
+    /// Everybody in the call was told that this one talks.
+    pub fn check_talks(&self, device: usize) -> Checked {
+        let it = &self.devices[device];
+        let no = self.chats[it.chat].no;
+        let mut inside = self.devices.iter().filter(|it| it.chat == self.devices[device].chat);
+        let unknowing = inside.find(|other| other.wants_in && !other.talkers.contains(&it.who));
+        let is_told = self.watch.turns.is_told(no, &it.who);
+        if is_told && unknowing.is_none() {
+            return Ok(());
+        }
+        let label = unknowing.map(|other| other.label());
+        let what = format!("{} talks, told {is_told}, unknown to {label:?}", it.label());
+        broken(Promise::EveryBeganCeases, what)
     }
 
     /// A correct client is back, whatever happened before.
@@ -56,24 +80,21 @@ impl Story {
         Ok(())
     }
 
-    /// Every voice that fits is heard, and where not all fit every slot carries one.
+    /// Everybody talked alone for a while, so whoever has a slot has heard every voice.
     fn check_hears(&self, device: usize) -> Checked {
         let it = &self.devices[device];
         let Some(leg) = it.leg else { return Ok(()) };
-        let voices: Vec<LegId> = self
-            .others(device)
-            .into_iter()
-            .filter(|other| self.devices[*other].sends)
-            .filter_map(|other| self.devices[other].leg)
-            .collect();
-        let slots = self.worker.slots(self.chats[it.chat].no, leg).len();
-        let heard = voices.iter().filter(|voice| it.ears.heard.contains_key(voice)).count();
-        // Where not all fit, more than the slots may be heard one after the other.
-        let all_fit = voices.len() <= slots;
-        let is_right = if all_fit { heard == voices.len() } else { heard >= slots };
-        if !is_right || it.ears.heard.len() != heard {
+        let others = self.others(device).into_iter().map(|other| &self.devices[other]);
+        let voices: Vec<_> = others.filter(|other| other.sends).collect();
+        let has_slot = !self.worker.slots(self.chats[it.chat].no, leg).is_empty();
+        let is_heard = |voice: &LegId| it.ears.heard.contains_key(voice);
+        let mut honest = voices.iter().filter(|it| it.manner.is_honest()).filter_map(|it| it.leg);
+        let unheard = honest.find(|voice| has_slot && !is_heard(voice));
+        let mut heard = it.ears.heard.keys();
+        let strange = heard.find(|leg| !voices.iter().any(|it| it.leg == Some(**leg)));
+        if unheard.is_some() || strange.is_some() {
             let what = format!(
-                "{} leg {leg} with {slots} slots hears {:?} of {voices:?}",
+                "{} leg {leg} does not hear {unheard:?}, hears {strange:?} of {:?}",
                 it.label(),
                 it.ears.heard.keys()
             );
@@ -101,9 +122,9 @@ impl Story {
         }
         let Some(leg) = it.leg else { return Ok(()) };
         let truth = (leg, self.worker.slots(chat.no, leg).to_vec());
-        // Where slots are scarce they may change hands at any moment.
-        let is_settled = !self.worker.is_scarce(chat.no) && !truth.1.is_empty();
-        if it.tracks.as_ref() != Some(&truth) && is_settled {
+        // Until everybody is quiet they may change hands at any moment where they are scarce.
+        let is_settled = self.is_quiet() || !self.worker.is_scarce(chat.no);
+        if it.tracks.as_ref() != Some(&truth) && is_settled && !truth.1.is_empty() {
             let what = format!("{label} was told of {:?}, it is {truth:?}", it.tracks);
             return broken(Promise::LastWordHolds, what);
         }
@@ -130,6 +151,11 @@ impl Story {
             self.check_knows(device)?;
         }
         Ok(())
+    }
+
+    fn is_quiet(&self) -> bool {
+        let speaks = |speech| matches!(speech, Speech::Freely | Speech::Talks);
+        self.devices.iter().all(|it| !speaks(it.speech))
     }
 
     /// Devices of other people in the same call.

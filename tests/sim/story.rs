@@ -5,16 +5,17 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use engine::call::Rules;
-use engine::call::Seen;
+use engine::rtp::View;
 use engine::{LegId, Now, Time, Wall};
 
-use super::chance::{Agenda, Chance, Net};
+use super::chance::{Agenda, Chance};
 use super::control::Chat;
 use super::device::{Device, Request, Told};
+use super::net::Net;
 use super::sabotage::Sabotage;
-use super::speech::Ears;
+use super::speech::{Frame, Speech};
 use super::watch::{Complaint, Promise, Watch, broken};
-use super::worker::{Notice, Worker};
+use super::worker::{LEVEL_ID, Notice, Worker};
 
 /// What happens at a moment.
 pub enum Event {
@@ -65,6 +66,18 @@ pub enum Event {
     Online {
         device: usize,
     },
+    /// The call gets input that makes no sense.
+    Nonsense {
+        device: usize,
+    },
+    /// Tries to come in once more.
+    Dial {
+        device: usize,
+    },
+    /// The call learns that its worker is gone.
+    MediaGone {
+        chat: usize,
+    },
 }
 
 pub struct Story {
@@ -86,13 +99,17 @@ pub struct Story {
     pub heals: bool,
     /// Whoever is put out comes back at once.
     pub returns: bool,
+    /// What people ask and are told waits until then.
+    pub core_slow_until: Time,
+    /// It comes late by so much, or, where that is nothing, all at once in the end.
+    pub core_lag: Duration,
     mail_is_due: bool,
     noticed_until: Time,
     transcript: VecDeque<String>,
 }
 
 /// Lines of the transcript that are kept.
-const TRANSCRIPT_LINES: usize = 60;
+const TRANSCRIPT_LINES: usize = 120;
 const FRAME: Duration = Duration::from_millis(20);
 const CHECK: Duration = Duration::from_millis(400);
 const SWEEP: Duration = Duration::from_millis(100);
@@ -100,8 +117,10 @@ const SWEEP: Duration = Duration::from_millis(100);
 impl Story {
     pub fn new(seed: u64, sabotage: Sabotage) -> Story {
         let mut chance = Chance::new(seed);
-        let rules = rules(&mut chance);
-        let (chats, devices) = super::people::invite(&mut chance);
+        let size = Size::from(&mut chance);
+        let rules = rules(&mut chance, size);
+        let (chats, devices) = super::people::invite(&mut chance, size, &rules);
+        let extra_most = chance.pick(&[0, 3, 2_000, 2_000]);
         let mut story = Story {
             sabotage,
             agenda: Agenda::default(),
@@ -112,12 +131,14 @@ impl Story {
             rules,
             chats,
             devices,
-            worker: Worker::new(sabotage),
+            worker: Worker::new(sabotage, extra_most),
             watch: Watch::default(),
             calls: 0,
             legs: 0,
             heals: false,
             returns: false,
+            core_slow_until: Time::ZERO,
+            core_lag: Duration::ZERO,
             mail_is_due: false,
             noticed_until: Time::ZERO,
             transcript: VecDeque::new(),
@@ -159,7 +180,8 @@ impl Story {
             Event::Frame { device } => self.speak(device),
             Event::Check { device } => {
                 let it = &self.devices[device];
-                if let Some(leg) = it.leg.filter(|_| it.is_online) {
+                let arrives = it.is_online && it.line.stopped_until <= self.time;
+                if let Some(leg) = it.leg.filter(|_| arrives) {
                     self.worker.handle_check(self.time, leg);
                 }
                 self.agenda.note(self.time + CHECK, Event::Check { device });
@@ -174,10 +196,7 @@ impl Story {
             Event::Mail => self.take_mail(),
             Event::Sweep => {
                 self.worker.sweep(self.time);
-                for chat in &self.chats {
-                    let due = chat.call.as_ref().and_then(|call| call.poll_timeout());
-                    self.watch.deadline(self.time, due)?;
-                }
+                (0..self.chats.len()).try_for_each(|chat| self.look_again(chat))?;
                 self.agenda.note(self.time + SWEEP, Event::Sweep);
             }
             Event::Handshake { device, leg } => self.shake_hands(device, leg),
@@ -187,6 +206,9 @@ impl Story {
             Event::Told { device, told } => self.hear_told(device, told),
             Event::Socket { device, held } => return self.handle_socket(device, held),
             Event::Online { device } => self.devices[device].is_online = true,
+            Event::Nonsense { device } => return self.handle_nonsense(device),
+            Event::Dial { device } => self.dial_again(device),
+            Event::MediaGone { chat } => return self.handle_media_gone(chat),
         }
         Ok(())
     }
@@ -195,87 +217,38 @@ impl Story {
         self.agenda.note(self.time + FRAME, Event::Frame { device });
         let it = &mut self.devices[device];
         let Some(leg) = it.leg.filter(|_| it.has_keys && it.sends) else { return };
-        let speaks = it.speaks && (!it.muted || it.stubborn);
-        let Some(frame) = it.mouth.frame(self.time, leg, speaks).filter(|_| it.is_online) else {
-            return;
-        };
-        for trip in self.net.trips(&mut self.chance).into_iter().flatten() {
+        let speech = if it.muted && !it.stubborn { Speech::Silent } else { it.speech };
+        let frame = it.mouth.frame(self.time, leg, speech);
+        let Some(frame) = frame.filter(|_| it.is_online) else { return };
+        let line = it.line;
+        for trip in self.net.trips(self.time, line, &mut self.chance).into_iter().flatten() {
             let packet = frame.packet();
             self.agenda.note(self.time + trip, Event::Uplink { leg, packet });
         }
     }
 
     fn forward(&mut self, leg: LegId, packet: &[u8]) -> Result<(), Complaint> {
-        for sent in self.worker.handle_rtp(self.time, leg, packet) {
-            self.watch.sent(self.time, &sent)?;
+        let view = View::parse(packet, Some(LEVEL_ID)).ok();
+        let frame = view.and_then(|view| Frame::read(&packet[view.payload]));
+        if let Some(frame) = frame.filter(|_| self.worker.is_connected(leg)) {
+            self.watch.came(self.time, &frame);
+        }
+        let sent = self.worker.handle_rtp(self.time, leg, packet);
+        let listeners = |call| self.worker.listeners(call).collect();
+        self.watch.sent(self.time, leg, &sent, listeners)?;
+        for sent in sent {
             let leg = sent.listener;
-            let device = self.devices.iter().position(|it| it.leg == Some(leg));
-            let trips = self.net.trips(&mut self.chance);
-            for (trip, device) in trips.into_iter().flatten().zip(device.iter().cycle()) {
-                let (device, packet) = (*device, sent.bytes.clone());
+            let Some(device) = self.devices.iter().position(|it| it.leg == Some(leg)) else {
+                continue;
+            };
+            let line = self.devices[device].line;
+            let trips = self.net.trips(self.time, line, &mut self.chance);
+            for trip in trips.into_iter().flatten() {
+                let packet = sent.bytes.clone();
                 self.agenda.note(self.time + trip, Event::Downlink { device, leg, packet });
             }
         }
         Ok(())
-    }
-
-    /// Whoever has his answer connects as soon as his network lets him.
-    fn shake_hands(&mut self, device: usize, leg: LegId) {
-        let it = &mut self.devices[device];
-        if it.leg != Some(leg) {
-            return;
-        }
-        if it.is_online {
-            it.has_keys = true;
-            self.worker.handle_outcome(self.time, leg, Seen::Alive);
-        } else {
-            let again = self.time + self.chance.millis(100..400);
-            self.agenda.note(again, Event::Handshake { device, leg });
-        }
-    }
-
-    fn hear_told(&mut self, device: usize, told: Told) {
-        let it = &mut self.devices[device];
-        match told {
-            Told::Answer { leg, slots } => {
-                (it.asks, it.leg, it.slots, it.has_keys) = (false, Some(leg), slots, false);
-                (it.rings, it.ears) = (false, Ears::default());
-                let late = self.chance.millis(10..300);
-                self.agenda.note(self.time + late, Event::Handshake { device, leg });
-            }
-            Told::Refused { what, is_offer } => {
-                it.asks &= !is_offer;
-                it.wants_in &= !is_offer;
-                let line = format!("{} was refused: {what}", it.label());
-                self.tell_story(line);
-            }
-            Told::Offer { leg, slots } if it.leg == Some(leg) => {
-                if let Some(slots) = it.takes(slots) {
-                    it.slots = slots;
-                    self.ask(device, Request::Answer { leg, slots });
-                }
-            }
-            // Of a leg that its own offer has replaced meanwhile.
-            Told::Offer { .. } => {}
-            Told::PutOut if !it.asks => {
-                (it.leg, it.wants_in, it.has_keys) = (None, false, false);
-                if self.returns {
-                    self.enter_again(device);
-                }
-            }
-            Told::PutOut => {}
-            Told::State { no, gentime, text, muted, is_over } => {
-                let is_newer = it.state.as_ref().is_none_or(|it| no > it.0 || gentime > it.1);
-                if is_newer {
-                    it.state = Some((no, gentime, text));
-                    it.muted = muted.unwrap_or(it.muted);
-                    it.rings &= !is_over;
-                }
-            }
-            Told::Tracks { leg, slots } => it.tracks = Some((leg, slots)),
-            Told::Ring => it.rings = it.hears_ring(self.time),
-            Told::Quiet => it.rings = false,
-        }
     }
 
     pub fn take_mail(&mut self) {
@@ -293,28 +266,6 @@ impl Story {
         }
     }
 
-    pub fn ask(&mut self, device: usize, request: Request) {
-        let trip = self.chance.millis(3..60);
-        let it = &mut self.devices[device];
-        if !it.has_socket {
-            it.unasked.push_back(request);
-            return;
-        }
-        it.asked_until = it.asked_until.max(self.time + trip);
-        self.agenda.note(it.asked_until, Event::Request { device, request });
-    }
-
-    pub fn tell(&mut self, device: usize, told: Told) {
-        let trip = self.chance.millis(3..60);
-        let it = &mut self.devices[device];
-        if !it.has_socket {
-            it.untold.push_back(told);
-            return;
-        }
-        it.told_until = it.told_until.max(self.time + trip);
-        self.agenda.note(it.told_until, Event::Told { device, told });
-    }
-
     pub fn tell_story(&mut self, line: String) {
         if self.transcript.len() == TRANSCRIPT_LINES {
             self.transcript.pop_front();
@@ -328,11 +279,30 @@ impl Story {
     }
 }
 
+/// How many people meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// There is a slot for everybody, mostly.
+    Small,
+    /// Many people, few slots.
+    Crowded,
+}
+
+impl Size {
+    fn from(chance: &mut Chance) -> Size {
+        if chance.permille(200) { Size::Crowded } else { Size::Small }
+    }
+}
+
 /// Shorter times than the server's, so that a story sees them end.
-fn rules(chance: &mut Chance) -> Rules {
+fn rules(chance: &mut Chance, size: Size) -> Rules {
+    let slots_max = match size {
+        Size::Small => chance.within(1..7),
+        Size::Crowded => chance.within(1..4),
+    };
     Rules {
-        participants_max: super::people::PEOPLE_MAX,
-        slots_max: chance.within(1..7) as usize,
+        participants_max: if chance.permille(100) { 3 } else { super::people::PEOPLE_MAX },
+        slots_max: slots_max as usize,
         only_one_device: chance.permille(600),
         buzz_timeout: chance.millis(500..3_000),
         lost_grace: chance.millis(500..3_000),
@@ -350,13 +320,15 @@ pub fn tell(seed: u64, sabotage: Sabotage) -> Result<u64, (Complaint, String)> {
 }
 
 fn whole(story: &mut Story) -> Result<(), Complaint> {
-    let faults = story.chance.millis(5_000..15_000);
+    let is_small = story.devices.len() <= 10;
+    let faults = if is_small { 4_000..14_000 } else { 3_000..7_000 };
+    let faults = story.chance.millis(faults);
     story.run(faults)?;
     story.heal()?;
-    // Longer than any grace of the rules, so that nothing is pending.
-    story.run(Duration::from_millis(5_500))?;
-    story.listen();
-    story.run(Duration::from_millis(400))?;
+    story.run(BACK_WITHIN)?;
+    story.check_all_are_in()?;
+    story.unmute()?;
+    story.take_turns()?;
     story.check_all_is_well()?;
     story.part();
     story.run(Duration::from_millis(1_000))?;
@@ -366,3 +338,6 @@ fn whole(story: &mut Story) -> Result<(), Complaint> {
     }
     Ok(())
 }
+
+/// A correct client is back in that time (DESIGN.md section 8, invariant 7).
+const BACK_WITHIN: Duration = Duration::from_millis(5_000);

@@ -5,12 +5,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use engine::limits::{DEVICES_PER_ONLINER, STATE_INTERVAL};
+use engine::call::{Link, Onliner};
+use engine::limits::{DEVICES_PER_ONLINER, RING_BURST, STATE_INTERVAL};
 use engine::routes::Permits;
+use engine::rtp::View;
 use engine::{Call, Jid, LegId, Time};
 
 use super::numbers::Numbers;
-use super::worker::Sent;
+use super::solo::Solos;
+use super::speech::Frame;
+use super::turns::Turns;
+use super::voices::Voices;
+use super::worker::{LEVEL_ID, Sent};
 
 /// What a call promises (DESIGN.md section 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +26,8 @@ pub enum Promise {
     NumberUsedOnce,
     Tenure,
     EveryVoiceIsHeard,
+    EveryBeganCeases,
+    RefusedChangesNothing,
     VersionsRise,
     LastWordHolds,
     DeadlinesAreMet,
@@ -53,6 +61,9 @@ pub struct Watch {
     /// Last version and state of each call.
     told: BTreeMap<u64, (i64, Option<Time>)>,
     numbers: Numbers,
+    voices: Voices,
+    pub solos: Solos,
+    pub turns: Turns,
     pub forwarded: u64,
 }
 
@@ -60,19 +71,19 @@ pub struct Watch {
 struct Truth {
     call: u64,
     who: Jid,
-    since: Time,
     silent_since: Option<Time>,
     gone_since: Option<Time>,
+    /// Since when it is called connected, and no worker holds it.
+    unheld_since: Option<Time>,
 }
 
 impl Watch {
-    /// The call accepted something.
+    /// The call accepted something. `keeper` is who keeps the others muted.
     pub fn roster(
         &mut self,
-        now: Time,
-        no: u64,
-        call: &Call,
+        (now, no, call): (Time, u64, &Call),
         devices_max: usize,
+        keeper: Option<&Jid>,
     ) -> Result<(), Complaint> {
         let mut here = BTreeMap::new();
         for onliner in call.onliners() {
@@ -94,13 +105,39 @@ impl Watch {
             let truth = self.legs.entry(leg).or_insert(Truth {
                 call: no,
                 who,
-                since: now,
                 silent_since: None,
                 gone_since: None,
+                unheld_since: None,
             });
             match muted {
                 true => drop(truth.silent_since.get_or_insert(now)),
                 false => truth.silent_since = None,
+            }
+        }
+        let is_free = |it: &&Onliner| !it.mute.is_muted() && Some(&it.who) != keeper;
+        match call.onliners().iter().find(is_free) {
+            Some(free) if call.is_mute_sticky() => {
+                let what = format!("{} may speak though {keeper:?} keeps all muted", free.who);
+                broken(Promise::MutedIsSilent, what)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Every leg that is called connected is on a worker, soon.
+    pub fn held(
+        &mut self,
+        now: Time,
+        call: &Call,
+        is_held: impl Fn(LegId) -> bool,
+    ) -> Result<(), Complaint> {
+        for leg in call.onliners().iter().flat_map(|onliner| &onliner.legs) {
+            let Some(truth) = self.legs.get_mut(&leg.id) else { continue };
+            if leg.link != Link::Connected || is_held(leg.id) {
+                truth.unheld_since = None;
+            } else if is_over(now, Some(*truth.unheld_since.get_or_insert(now))) {
+                let what = format!("leg {} is called connected, no worker holds it", leg.id);
+                return broken(Promise::LastWordHolds, what);
             }
         }
         Ok(())
@@ -108,14 +145,47 @@ impl Watch {
 
     /// The worker applied permits.
     pub fn permitted(&mut self, call: u64, permits: &Permits) {
-        let legs = self.legs.iter().filter(|(_, truth)| truth.call == call);
-        for (leg, _) in legs {
-            self.numbers.permitted(*leg, permits.audible.contains(leg));
+        for (leg, _) in self.legs.iter().filter(|(_, truth)| truth.call == call) {
+            self.voices.permitted(*leg, permits.audible.contains(leg));
         }
     }
 
-    /// The worker sent a packet to a listener.
-    pub fn sent(&mut self, now: Time, sent: &Sent) -> Result<(), Complaint> {
+    /// The worker got a packet of a leg that has its keys.
+    pub fn came(&mut self, now: Time, frame: &Frame) {
+        let Some(truth) = self.legs.get(&frame.leg) else { return };
+        if self.voices.came(now, frame) {
+            self.solos.came(now, truth.call, frame, self.voices.permit(frame.leg));
+        }
+    }
+
+    /// The worker sent what it had for one packet; `listeners` have keys and slots.
+    pub fn sent(
+        &mut self,
+        now: Time,
+        source: LegId,
+        sent: &[Sent],
+        listeners: impl FnOnce(u64) -> Vec<LegId>,
+    ) -> Result<(), Complaint> {
+        let mut each: BTreeMap<LegId, (usize, usize)> = BTreeMap::new();
+        for packet in sent {
+            self.packet(now, packet)?;
+            let (count, slot) = each.entry(packet.listener).or_insert((0, packet.slot));
+            *count += 1;
+            if *slot != packet.slot || *count > RING_BURST {
+                let what = format!("{count} packets at once to leg {}", packet.listener);
+                return broken(Promise::Bounded, what);
+            }
+        }
+        let Some(truth) = self.legs.get(&source) else { return Ok(()) };
+        if self.solos.voice(truth.call) != Some(source) {
+            return Ok(());
+        }
+        let is_other = |leg: &LegId| self.legs.get(leg).is_some_and(|it| it.who != truth.who);
+        let others: Vec<LegId> = listeners(truth.call).into_iter().filter(is_other).collect();
+        self.solos.check(now, truth.call, &others)
+    }
+
+    fn packet(&mut self, now: Time, sent: &Sent) -> Result<(), Complaint> {
         self.forwarded += 1;
         let outside = Promise::OnlyToOthersInTheCall;
         let pair = (self.legs.get(&sent.source), self.legs.get(&sent.listener));
@@ -123,22 +193,28 @@ impl Watch {
             return broken(outside, format!("{} to {}: unknown", sent.source, sent.listener));
         };
         let names = format_args!("{} leg {}", source.who, sent.source);
-        let is_over = |since: Option<Time>| since.is_some_and(|at| at + OBEYED_WITHIN < now);
-        let met = is_over(Some(source.since.max(listener.since)));
-        if sent.source == sent.listener || (source.who == listener.who && met) {
+        if source.who == listener.who {
             return broken(outside, format!("{names} hears himself on leg {}", sent.listener));
         }
         if source.call != listener.call {
             return broken(outside, format!("{names} is heard in call {}", listener.call));
         }
-        if is_over(listener.gone_since) {
+        if is_over(now, listener.gone_since) {
             return broken(outside, format!("{} left and hears {names}", listener.who));
         }
-        if is_over(source.silent_since) {
+        if is_over(now, source.silent_since) {
             let to = &listener.who;
             return broken(Promise::MutedIsSilent, format!("{names} is heard by {to}"));
         }
-        self.numbers.sent(sent)
+        self.solos.sent(now, source.call, sent.source, sent.listener);
+        let Ok(view) = View::parse(&sent.bytes, Some(LEVEL_ID)) else {
+            return broken(Promise::Tenure, "a packet that is none");
+        };
+        let Some(frame) = Frame::read(&sent.bytes[view.payload.clone()]) else {
+            return broken(Promise::Tenure, "a payload that nobody said");
+        };
+        let came = self.voices.sent(now, &frame)?;
+        self.numbers.sent(sent, (&view, &frame, came))
     }
 
     /// A state went out.
@@ -178,4 +254,8 @@ impl Watch {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+fn is_over(now: Time, since: Option<Time>) -> bool {
+    since.is_some_and(|at| at + OBEYED_WITHIN < now)
 }

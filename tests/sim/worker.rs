@@ -7,11 +7,12 @@ use std::time::Duration;
 use engine::call::Seen;
 use engine::ring::{Kept, Ring};
 use engine::routes::{Permits, Route, Routes, Tracks, Turn};
-use engine::rtp::{Template, TemplateSpec, View};
-use engine::slots::{Arrival, Holder, Stream, Voice};
+use engine::rtp::View;
+use engine::slots::{Arrival, Voice};
 use engine::talking::Said;
 use engine::{LegId, Level, Time};
 
+use super::fanout::OutSlot;
 use super::replay::Replay;
 use super::sabotage::Sabotage;
 use super::speech::Frame;
@@ -26,6 +27,8 @@ pub struct LegSpec {
     pub call: u64,
     pub ssrcs: Vec<u32>,
     pub sends: bool,
+    /// Other legs of its person.
+    pub beside: Vec<LegId>,
     /// Where the streams' first numbers come from.
     pub seed: u64,
 }
@@ -47,7 +50,6 @@ pub struct Sent {
     pub source: LegId,
     pub listener: LegId,
     pub slot: usize,
-    pub at: Time,
     /// How often the slot has changed hands.
     pub turn: u32,
     pub bytes: Vec<u8>,
@@ -55,26 +57,29 @@ pub struct Sent {
 
 #[derive(Default)]
 pub struct Worker {
-    sabotage: Sabotage,
+    pub(super) sabotage: Sabotage,
+    /// Packets out of rings that may be sent in 20 ms.
+    pub(super) extra_most: u32,
+    pub(super) extra: (u64, u32),
     pub orders: VecDeque<Order>,
     /// The last word of each call.
     pub permits: BTreeMap<u64, Permits>,
     pub notices: Vec<(u64, Notice)>,
-    seats: Vec<Option<Leg>>,
+    pub(super) seats: Vec<Option<Leg>>,
     free: Vec<u32>,
     legs: BTreeMap<LegId, u32>,
     calls: BTreeMap<u64, Routes>,
 }
 
-struct Leg {
-    id: LegId,
+pub(super) struct Leg {
+    pub id: LegId,
     call: u64,
     sends: bool,
-    connected: bool,
+    pub connected: bool,
     opened: Vec<(u32, Replay)>,
     ssrc: Option<u32>,
-    ring: Option<Box<Ring>>,
-    slots: Vec<OutSlot>,
+    pub ring: Option<Box<Ring>>,
+    pub slots: Vec<OutSlot>,
     /// Slots that a renegotiation took: their numbers go on if they come back.
     retired: Vec<OutSlot>,
     seed: u64,
@@ -82,15 +87,9 @@ struct Leg {
     told: Option<Seen>,
 }
 
-struct OutSlot {
-    ssrc: u32,
-    template: Template,
-    stream: Stream,
-}
-
 impl Worker {
-    pub fn new(sabotage: Sabotage) -> Worker {
-        Worker { sabotage, ..Worker::default() }
+    pub fn new(sabotage: Sabotage, extra_most: u32) -> Worker {
+        Worker { sabotage, extra_most, ..Worker::default() }
     }
 
     pub fn open(&mut self, now: Time, spec: LegSpec) {
@@ -115,7 +114,7 @@ impl Worker {
         });
         self.legs.insert(spec.leg, seat);
         let routes = self.calls.entry(spec.call).or_default();
-        routes.join(spec.leg, seat, spec.ssrcs.len(), spec.sends);
+        routes.join_beside(spec.leg, seat, spec.ssrcs.len(), spec.sends, &spec.beside);
     }
 
     /// Takes all that waits; gives the permits that were applied.
@@ -143,9 +142,9 @@ impl Worker {
         for (call, routes) in &mut self.calls {
             let changed = routes.take_tracks().into_iter();
             self.notices.extend(changed.map(|tracks| (*call, Notice::Tracks(tracks))));
-            let turns = routes.take_turns().into_iter();
-            let notice = |turn: Turn| Notice::Talking { leg: turn.leg, level: turn.level };
-            self.notices.extend(turns.map(|turn| (*call, notice(turn))));
+        }
+        for call in self.calls.keys().copied().collect::<Vec<_>>() {
+            self.tell_turns(call);
         }
     }
 
@@ -230,15 +229,18 @@ impl Worker {
         if renewed {
             routes.renew(id);
         }
+        let payload = &packet[view.payload.clone()];
+        let (timestamp, marker) = (view.timestamp, view.marker);
+        let arrival = Arrival { at: now, index, timestamp, marker };
+        let newest = Kept { arrival, level: view.level, payload: payload.to_vec() };
         if routes.of(id).is_none() {
-            self.drop_ring(id);
+            self.keep_muted(id, &newest);
             return Vec::new();
         }
-        let payload = &packet[view.payload.clone()];
         let level = view.level.unwrap_or(Level::SILENCE);
-        let is_silence = Frame::read(payload).is_none_or(|frame| frame.is_silence());
-        let said = Said { at: now, level, samples: 960, is_silence, is_voiceless: is_silence };
-        routes.hear(id, said);
+        let is_silence = Frame::read(payload).is_none_or(|frame| !frame.voiced)
+            || sabotage == Sabotage::ContestsLost;
+        routes.hear(id, Said { at: now, level, samples: 960, is_silence, is_voiceless: false });
         let scarce = routes.is_scarce();
         let Some((voice, routed)) = routes.of(id) else { return Vec::new() };
         let mut places = routed.to_vec();
@@ -251,73 +253,38 @@ impl Worker {
             Sabotage::VoiceLost => drop(places.pop()),
             _ => {}
         }
-        let (timestamp, marker) = (view.timestamp, view.marker);
-        let arrival = Arrival { at: now, index, timestamp, marker };
-        let newest = Kept { arrival, level: view.level, payload: payload.to_vec() };
         let ring = self.keep(id, scarce, voice, &newest);
-        self.fan_out(id, voice, &places, (&newest, &ring))
-    }
-
-    fn drop_ring(&mut self, id: LegId) {
-        let sabotage = self.sabotage;
-        if let Some(leg) = self.leg_mut(id).filter(|_| sabotage != Sabotage::RingOutlivesMute) {
-            leg.ring = None;
-        }
-    }
-
-    /// The voice's ring with its newest packet, empty where there is a slot for everybody.
-    fn keep(&mut self, id: LegId, scarce: bool, voice: Voice, newest: &Kept) -> Vec<Kept> {
-        let outlives = self.sabotage == Sabotage::RingOutlivesMute;
-        let voice = if outlives { Voice { epoch: 0, ..voice } } else { voice };
-        let Some(leg) = self.leg_mut(id) else { return Vec::new() };
-        if !scarce {
-            leg.ring = None;
-            return Vec::new();
-        }
-        let ring = leg.ring.get_or_insert_default();
-        ring.keep(voice, newest.arrival, newest.level, &newest.payload);
-        ring.of(voice).iter().cloned().collect()
-    }
-
-    fn fan_out(
-        &mut self,
-        id: LegId,
-        voice: Voice,
-        places: &[Route],
-        (newest, ring): (&Kept, &[Kept]),
-    ) -> Vec<Sent> {
-        let ring: VecDeque<Kept> = ring.iter().cloned().collect();
-        let mut sent = Vec::new();
-        for Route { seat, slot, turn } in places.iter().copied() {
-            let Some(listener) = self.seats[seat as usize].as_mut() else { continue };
-            let (to, slot) = (listener.id, usize::from(slot));
-            let Some(out) = listener.slots.get_mut(slot).filter(|_| listener.connected) else {
-                continue;
-            };
-            let holder = Holder { voice, turn: if voice.source == LegId(0) { 0 } else { turn } };
-            let packets = match ring.is_empty() || out.stream.is_live(holder) {
-                true => vec![newest],
-                false => {
-                    let owed = out.stream.owed(holder, &ring, newest.arrival.index, true);
-                    ring.range(owed).collect()
-                }
-            };
-            for kept in packets {
-                let Ok(stamp) = out.stream.stamp(holder, kept.arrival, kept.payload.len()) else {
-                    continue;
-                };
-                let mut bytes = vec![0; out.template.header_bytes() + kept.payload.len()];
-                let header = out.template.write(&mut bytes, stamp, kept.level);
-                bytes[header..].copy_from_slice(&kept.payload);
-                let at = newest.arrival.at;
-                sent.push(Sent { source: id, listener: to, slot, at, turn, bytes });
-            }
-        }
+        let sent = self.fan_out(id, voice, &places, (&newest, &ring));
+        self.tell_turns(call);
         sent
+    }
+
+    /// Tracks are told at the next tick.
+    fn tell_turns(&mut self, call: u64) {
+        let turns = self.calls.get_mut(&call).map(Routes::take_turns).unwrap_or_default();
+        for Turn { leg, level } in turns {
+            self.notices.push((call, Notice::Talking { leg, level }));
+        }
+    }
+
+    /// Whether keys are there for this leg.
+    pub fn is_connected(&self, leg: LegId) -> bool {
+        let seat = self.legs.get(&leg).map(|seat| *seat as usize);
+        seat.and_then(|seat| self.seats[seat].as_ref()).is_some_and(|leg| leg.connected)
+    }
+
+    /// Legs of a call that have keys and slots.
+    pub fn listeners(&self, call: u64) -> impl Iterator<Item = LegId> + '_ {
+        let here = self.seats.iter().flatten().filter(move |leg| leg.call == call);
+        here.filter(|leg| leg.connected && !leg.slots.is_empty()).map(|leg| leg.id)
     }
 
     pub fn is_scarce(&self, call: u64) -> bool {
         self.calls.get(&call).is_some_and(Routes::is_scarce)
+    }
+
+    pub fn holds(&self, leg: LegId) -> bool {
+        self.legs.contains_key(&leg)
     }
 
     /// Who is heard on the slots of a leg.
@@ -333,7 +300,7 @@ impl Worker {
         self.legs.is_empty() && self.calls.is_empty() && self.seats.iter().all(Option::is_none)
     }
 
-    fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+    pub(super) fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
         self.seats[*self.legs.get(&id)? as usize].as_mut()
     }
 }
@@ -348,19 +315,5 @@ impl Leg {
         };
         let index = replay.estimate(view.sequence);
         (replay.is_fresh(index) || sabotage == Sabotage::ReplaysPass).then_some(index)
-    }
-}
-
-impl OutSlot {
-    fn new(ssrc: u32, seed: u64) -> OutSlot {
-        let mid = format!("s{}", ssrc & 0xff);
-        let spec = TemplateSpec {
-            ssrc,
-            payload_type: PAYLOAD_TYPE,
-            level_id: Some(LEVEL_ID),
-            mid: Some((4, &mid)),
-        };
-        let stream = Stream::new(seed as u16, (seed >> 16) as u32);
-        OutSlot { ssrc, template: Template::new(&spec), stream }
     }
 }
