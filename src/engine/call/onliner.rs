@@ -45,6 +45,14 @@ pub enum Socket {
     Lost { until: Time },
 }
 
+/// Who carries a leg's media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carrier {
+    Worker,
+    /// The worker is gone: what it still had to tell of the leg is not so any more.
+    Gone,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Onliner {
     pub who: Jid,
@@ -62,6 +70,7 @@ pub struct Leg {
     pub socket: Socket,
     /// How loud its voice talks; `None` while it does not.
     pub talks: Option<Level>,
+    pub(super) carrier: Carrier,
     pub(super) sections: Sections,
 }
 
@@ -101,6 +110,7 @@ impl Leg {
                 false => Socket::Lost { until: socketless_until },
             },
             talks: None,
+            carrier: Carrier::Worker,
             sections: match join.growth {
                 Growth::ByOffer => Sections::Settled { slots: join.slots },
                 Growth::Never => Sections::Fixed,

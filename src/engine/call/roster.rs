@@ -1,5 +1,6 @@
 //! Coming, going, mute, and what a leg's media and socket do to its onliner.
 
+use super::onliner::Carrier;
 use super::{
     Call, DeviceName, Effect, Join, Leg, LegEnd, Link, Mute, Onliner, Phase, Place, Refusal,
 };
@@ -102,7 +103,7 @@ impl Call {
 
     pub(super) fn link(&mut self, now: Now, id: LegId, seen: Seen) {
         let until = now.time + self.rules.lost_grace;
-        let Some(leg) = self.leg_mut(id) else { return };
+        let Some(leg) = self.carried_mut(id) else { return };
         let link = match (seen, leg.link) {
             (Seen::Ended, _) => return self.remove_leg(now, id, LegEnd::MediaEnded),
             (Seen::Closed, _) => Link::Lost { until: now.time + CLOSED_GRACE },
@@ -123,7 +124,7 @@ impl Call {
         for onliner in &mut self.onliners {
             for leg in &mut onliner.legs {
                 leg.link = Link::Lost { until };
-                leg.talks = None;
+                (leg.talks, leg.carrier) = (None, Carrier::Gone);
                 let (who, device) = (onliner.who.clone(), leg.device.clone());
                 self.effects.push_back(Effect::Restart { who, device });
             }
@@ -197,6 +198,11 @@ impl Call {
     fn leg_of(&self, who: &Jid, device: &str) -> Option<LegId> {
         let onliner = self.onliners.iter().find(|onliner| onliner.who == *who)?;
         onliner.legs.iter().find(|leg| *leg.device == *device).map(|leg| leg.id)
+    }
+
+    /// A leg of which a worker has something to tell.
+    pub(super) fn carried_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.leg_mut(id).filter(|leg| leg.carrier == Carrier::Worker)
     }
 
     pub(super) fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {

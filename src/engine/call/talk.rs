@@ -31,7 +31,7 @@ impl Heard {
 
 impl Call {
     pub(super) fn talking(&mut self, leg: LegId, level: Option<Level>) {
-        if let Some(leg) = self.leg_mut(leg) {
+        if let Some(leg) = self.carried_mut(leg) {
             leg.talks = level;
         }
     }

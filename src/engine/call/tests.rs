@@ -629,6 +629,19 @@ fn everybody_dials_again_when_the_media_is_gone_and_stays_who_he_is() {
 }
 
 #[test]
+fn what_a_dead_worker_still_had_to_tell_is_not_heeded() {
+    let mut story = Story::group();
+    for name in ["anna", "boris"] {
+        story.join(name, "phone", false).unwrap();
+    }
+    story.input(Input::MediaGone).unwrap();
+    assert_eq!(told_talking(&talking(&mut story, 1, Some(30))), []);
+    story.seen(1, Seen::Alive);
+    story.wait(RULES.lost_grace);
+    assert!(story.call.is_finished(), "{:?}", story.people());
+}
+
+#[test]
 fn a_leg_without_any_socket_lives_as_long_as_one_that_lost_it() {
     let mut story = Story::group();
     story.legs += 1;
