@@ -19,6 +19,9 @@ impl Story {
         if it.is_online {
             it.has_keys = true;
             self.worker.handle_outcome(self.time, leg, Seen::Alive);
+            if self.worker_ails {
+                self.break_worker();
+            }
         } else {
             let again = self.time + self.chance.millis(100..400);
             self.agenda.note(again, Event::Handshake { device, leg });

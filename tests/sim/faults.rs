@@ -64,8 +64,18 @@ impl Story {
         self.tell_story("the core is slow".to_owned());
     }
 
-    /// The media worker dies; another takes its place, and each call learns it in its time.
+    /// The media worker dies, now or when it has something to tell.
+    pub fn strike_worker(&mut self) {
+        match self.chance.permille(500) {
+            true => self.worker_ails = true,
+            false => self.break_worker(),
+        }
+    }
+
+    /// Another worker takes the place of one that died, and each call learns it in its time.
     pub fn break_worker(&mut self) {
+        self.worker_ails = false;
+        self.post_notices();
         self.tell_story("the media worker dies".to_owned());
         let extra_most = self.worker.extra_most;
         self.worker = Worker::new(self.sabotage, extra_most);

@@ -16,7 +16,7 @@ impl Story {
         self.tell_story("faults are over".to_owned());
         self.heals = true;
         self.net = Net::PERFECT;
-        self.core_slow_until = self.time;
+        (self.core_slow_until, self.worker_ails) = (self.time, false);
         for device in 0..self.devices.len() {
             let it = &mut self.devices[device];
             (it.is_online, it.speech, it.line) = (true, Speech::Freely, Line::default());

@@ -79,7 +79,7 @@ impl Story {
             165..170 => self.ask(device, Request::LiftMute),
             170..173 => self.kick(device),
             173..177 => self.slow_core(),
-            177..179 => self.break_worker(),
+            177..179 => self.strike_worker(),
             179..197 => self.send_nonsense(device),
             _ => {}
         }

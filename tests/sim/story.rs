@@ -103,6 +103,8 @@ pub struct Story {
     pub core_slow_until: Time,
     /// It comes late by so much, or, where that is nothing, all at once in the end.
     pub core_lag: Duration,
+    /// The worker dies at the next handshake: what it told of that comes after its end.
+    pub worker_ails: bool,
     mail_is_due: bool,
     noticed_until: Time,
     transcript: VecDeque<String>,
@@ -139,6 +141,7 @@ impl Story {
             returns: false,
             core_slow_until: Time::ZERO,
             core_lag: Duration::ZERO,
+            worker_ails: false,
             mail_is_due: false,
             noticed_until: Time::ZERO,
             transcript: VecDeque::new(),
@@ -164,14 +167,19 @@ impl Story {
         while let Some((at, event)) = self.agenda.next(until) {
             self.time = at;
             self.handle(event)?;
-            for (call, notice) in std::mem::take(&mut self.worker.notices) {
-                let late = self.chance.millis(0..30);
-                self.noticed_until = self.noticed_until.max(at + late);
-                self.agenda.note(self.noticed_until, Event::Notice { call, notice });
-            }
+            self.post_notices();
         }
         self.time = until;
         Ok(())
+    }
+
+    /// What the worker has to tell is on its way.
+    pub fn post_notices(&mut self) {
+        for (call, notice) in std::mem::take(&mut self.worker.notices) {
+            let late = self.chance.millis(0..30);
+            self.noticed_until = self.noticed_until.max(self.time + late);
+            self.agenda.note(self.noticed_until, Event::Notice { call, notice });
+        }
     }
 
     fn handle(&mut self, event: Event) -> Result<(), Complaint> {
