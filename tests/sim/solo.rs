@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use engine::limits::{VOICE_BEGINS_DBOV, VOICE_GOES_ON_DBOV};
+use engine::limits::{
+    NOISE_LOUDEST_DBOV, NOISE_QUIETEST_DBOV, VOICE_BEGINS_ABOVE_NOISE_DB,
+    VOICE_GOES_ON_ABOVE_NOISE_DB,
+};
 use engine::{LegId, Time};
 
 use super::speech::Frame;
@@ -29,8 +32,8 @@ impl Solos {
     /// A new packet came in of a voice that has this permit.
     pub fn came(&mut self, now: Time, call: u64, frame: &Frame, permit: Option<u32>) {
         let is_own = self.of.get(&call).is_some_and(|solo| solo.voice == frame.leg);
-        let interrupts = frame.voiced && frame.level <= VOICE_GOES_ON_DBOV;
-        let talks = frame.voiced && frame.level <= VOICE_BEGINS_DBOV;
+        let interrupts = frame.voiced && frame.level <= MAY_BE_VOICE_DBOV;
+        let talks = frame.voiced && frame.level <= IS_VOICE_DBOV;
         let (Some(permit), true) = (permit, talks) else {
             if is_own || (interrupts && permit.is_some()) {
                 self.of.remove(&call);
@@ -80,6 +83,10 @@ impl Solo {
         is_same && next.newest.since(self.newest) <= GAP_MAX
     }
 }
+
+/// A voice, whatever the noise around it was learnt to be; and one where there is none.
+const IS_VOICE_DBOV: u8 = NOISE_LOUDEST_DBOV - VOICE_BEGINS_ABOVE_NOISE_DB;
+const MAY_BE_VOICE_DBOV: u8 = NOISE_QUIETEST_DBOV - VOICE_GOES_ON_ABOVE_NOISE_DB;
 
 /// What deciding may take.
 const HEARD_AFTER: Duration = Duration::from_millis(300);

@@ -8,6 +8,10 @@ use engine::{LegId, Level, Time};
 use super::replay::Replay;
 use super::worker::{LEVEL_ID, PAYLOAD_TYPE};
 
+/// Loud enough to be a voice whatever the noise around it: -6 to -20 dBov.
+const LOUDEST_DBOV: u8 = 6;
+const LOUDNESSES: u64 = 15;
+
 /// The payload of a packet, as its speaker numbered it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -131,7 +135,7 @@ impl Mouth {
             index: chance & 0x7fff,
             manner,
             timestamp: (chance >> 16) as u32,
-            loudness: 20 + (chance % 25) as u8,
+            loudness: LOUDEST_DBOV + (chance % LOUDNESSES) as u8,
             left: 0,
             pauses: true,
             seed: chance,
@@ -148,7 +152,7 @@ impl Mouth {
         self.pauses = !self.pauses;
         let frames = (self.seed >> 33) as u32 % 60;
         self.left = if self.pauses { 5 + frames % 50 } else { 10 + frames };
-        self.loudness = 20 + ((self.seed >> 40) % 28) as u8;
+        self.loudness = LOUDEST_DBOV + ((self.seed >> 40) % LOUDNESSES) as u8;
     }
 
     pub fn frame(&mut self, now: Time, leg: LegId, speech: Speech) -> Option<Frame> {
