@@ -178,7 +178,7 @@ impl CallTask {
             }
             ClientEvent::Leave { .. } => Input::Leave { who, device },
             ClientEvent::Video { .. } | ClientEvent::Screenshare { .. } => {
-                return Err(Refusal::new("audio_only", "calls here carry audio only"));
+                return Err(audio_only());
             }
             ClientEvent::MuteAll { muted: true, sticky, .. } => Input::MuteAll { who, sticky },
             ClientEvent::MuteAll { muted: false, .. } => Input::LiftMute { who },
@@ -238,6 +238,10 @@ impl CallTask {
 
 fn refused(refusal: engine::Refusal) -> Refusal {
     Refusal::new(refusal.code(), refusal.to_string())
+}
+
+pub(super) fn audio_only() -> Refusal {
+    Refusal::new("audio_only", "calls here carry audio only")
 }
 
 /// Candidates are checked for form and used for nothing: a lite agent learns addresses from

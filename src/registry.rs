@@ -10,7 +10,7 @@ use dashmap::{DashMap, Entry};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
-use crate::call_task::{CallTask, Message, Opening, Shared, check_candidate};
+use crate::call_task::{CallTask, Message, Opening, Shared, audio_only, check_candidate};
 use crate::core::{CallSummary, ChatKey, Device, Jid, Node, Presence, Question};
 use crate::core::{Refusal, Reply, Signal};
 use crate::limits::{CALL_MESSAGES, CALLS_MAX, PRESENCES};
@@ -236,10 +236,11 @@ impl Live {
 }
 
 /// An event for a chat without a call. A candidate may overtake its offer: it is checked for
-/// form, and needed by nobody.
+/// form, and needed by nobody. Video is refused as within a call.
 fn without_call(event: &ClientEvent) -> Result<(), Refusal> {
     match event {
         ClientEvent::Trickle { candidate, .. } => check_candidate(candidate),
+        ClientEvent::Video { .. } | ClientEvent::Screenshare { .. } => Err(audio_only()),
         _ => Err(Refusal::new("no_such_call", "there is no call in this chat")),
     }
 }
