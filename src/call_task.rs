@@ -129,6 +129,8 @@ impl CallTask {
         match message {
             Message::Signal { signal, done } => {
                 let result = self.handle_signal(*signal, told).await;
+                // An HTTP request answers with what the event produced.
+                self.carry_out(told);
                 // Whoever asked may be gone: the signal took effect all the same.
                 let _ = done.send(result);
             }
