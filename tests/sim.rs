@@ -44,6 +44,8 @@ mod solo;
 mod speech;
 #[path = "sim/story.rs"]
 mod story;
+#[path = "sim/trials.rs"]
+mod trials;
 #[path = "sim/turns.rs"]
 mod turns;
 #[path = "sim/voices.rs"]
@@ -59,9 +61,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use sabotage::Sabotage;
+use watch::Promise;
 
 /// Stories of an ordinary run.
 const STORIES: u64 = 1_000;
+
+/// Trials of the mute gate in an ordinary run.
+const TRIALS: u64 = 10_000;
 
 /// Broken stories after which a run tells no more.
 const BROKEN_MAX: usize = 20;
@@ -93,9 +99,41 @@ fn whole_calls_keep_their_promises() {
 }
 
 #[test]
+fn muted_voices_stay_silent_in_ten_thousand_trials() {
+    let seeds: Vec<u64> = (0..number("VOXHALL_SIM_TRIALS").unwrap_or(TRIALS)).collect();
+    let (forwarded, came_muted) = (AtomicU64::new(0), AtomicU64::new(0));
+    let broken = tell_all(&seeds, |seed| {
+        let tried = trials::attempt(seed, Sabotage::None)?;
+        forwarded.fetch_add(tried.forwarded, Ordering::Relaxed);
+        came_muted.fetch_add(tried.came_muted, Ordering::Relaxed);
+        Ok(())
+    });
+    let (forwarded, came_muted) = (forwarded.into_inner(), came_muted.into_inner());
+    println!(
+        "{} trials, {forwarded} packets forwarded, none of {came_muted} that came while muted",
+        seeds.len()
+    );
+    if let Some((seed, (complaint, transcript))) = broken.first_key_value() {
+        panic!("{} trials broke a promise, first {seed}\n{transcript}{complaint}", broken.len());
+    }
+    let enough = 20 * seeds.len() as u64;
+    assert!(forwarded > enough && came_muted > enough, "the trials try too little");
+}
+
+#[test]
 fn every_sabotage_is_noticed() {
     for (sabotage, promise) in Sabotage::ALL {
         let complaints = (0..SABOTAGED).filter_map(|seed| story::tell(seed, *sabotage).err());
+        let mut promises = complaints.map(|(complaint, _)| complaint.promise);
+        assert!(promises.any(|broken| broken == *promise), "{sabotage:?} breaks no {promise:?}");
+    }
+}
+
+#[test]
+fn every_open_mute_gate_is_noticed_in_trials() {
+    let gates = Sabotage::ALL.iter().filter(|(_, promise)| *promise == Promise::MutedIsSilent);
+    for (sabotage, promise) in gates {
+        let complaints = (0..SABOTAGED).filter_map(|seed| trials::attempt(seed, *sabotage).err());
         let mut promises = complaints.map(|(complaint, _)| complaint.promise);
         assert!(promises.any(|broken| broken == *promise), "{sabotage:?} breaks no {promise:?}");
     }

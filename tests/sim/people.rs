@@ -15,19 +15,21 @@ pub const PEOPLE_MAX: usize = 12;
 /// A direct chat and a group, with nobody in common.
 pub fn invite(chance: &mut Chance, size: Size, rules: &Rules) -> (Vec<Chat>, Vec<Device>) {
     let (mut chats, mut devices) = (Vec::new(), Vec::new());
-    let group = match size {
-        Size::Small => 2..6,
-        Size::Crowded => 8..PEOPLE_MAX as u64 + 1,
+    let (pair, group) = match size {
+        Size::Small => (2, 2..6),
+        Size::Crowded => (2, 8..PEOPLE_MAX as u64 + 1),
+        Size::Trial => (0, 3..4),
     };
-    for (chat, people) in [2, chance.within(group)].into_iter().enumerate() {
+    for (chat, people) in [pair, chance.within(group)].into_iter().enumerate() {
         let names = (0..people).filter_map(|at| Jid::parse(&format!("d-{chat}-{at}")));
         let names: Vec<Jid> = names.collect();
         let place = match chat {
-            0 => Place::Direct([names[0].clone(), names[1].clone()]),
+            0 if names.len() == 2 => Place::Direct([names[0].clone(), names[1].clone()]),
             _ => Place::Group,
         };
         for who in &names {
             let more = match rules.only_one_device {
+                _ if size == Size::Trial => usize::from(*who == names[0]),
                 true => usize::from(chance.permille(300)),
                 false if chance.permille(20) => NAMES.len() - 1,
                 false => usize::from(chance.permille(400)),
@@ -46,6 +48,9 @@ impl Story {
     pub fn act(&mut self) {
         if self.heals {
             return;
+        }
+        if self.size == Size::Trial {
+            return self.act_in_trial();
         }
         let next = self.time + self.chance.millis(20..350);
         self.agenda.note(next, Event::Act);
@@ -116,19 +121,19 @@ impl Story {
         }
     }
 
-    fn mute(&mut self, device: usize) {
+    pub fn mute(&mut self, device: usize) {
         let it = &mut self.devices[device];
         it.muted = !it.muted;
         let muted = it.muted;
         self.ask(device, Request::Sound { muted });
     }
 
-    fn mute_all(&mut self, device: usize) {
+    pub fn mute_all(&mut self, device: usize) {
         let sticky = self.chance.permille(500);
         self.ask(device, Request::MuteAll { sticky });
     }
 
-    fn kick(&mut self, device: usize) {
+    pub fn kick(&mut self, device: usize) {
         let chat = self.devices[device].chat;
         let others = self.devices.iter().filter(|other| other.chat == chat);
         let others: Vec<Jid> = others.map(|other| other.who.clone()).collect();
@@ -145,7 +150,7 @@ impl Story {
     }
 
     /// A client's own renegotiation: it holds, or takes back, some of its sections.
-    fn reoffer(&mut self, device: usize) {
+    pub fn reoffer(&mut self, device: usize) {
         let slots = self.devices[device].slots as u64;
         if let Some(leg) = self.devices[device].leg.filter(|_| slots > 0) {
             let slots = self.chance.within(0..slots + 1) as usize;
@@ -154,7 +159,7 @@ impl Story {
     }
 
     /// Another network: the same sections, another path.
-    fn restart_ice(&mut self, device: usize) {
+    pub fn restart_ice(&mut self, device: usize) {
         let slots = self.devices[device].slots;
         if let Some(leg) = self.devices[device].leg {
             self.ask(device, Request::Reoffer { leg, slots, restarts: true });
@@ -166,7 +171,7 @@ impl Story {
         self.devices[device].speech = self.chance.pick(&[Freely, Freely, Talks, Pauses, Silent]);
     }
 
-    fn change_track(&mut self, device: usize) {
+    pub fn change_track(&mut self, device: usize) {
         let it = &mut self.devices[device];
         it.mouth = Mouth::new(self.chance.draw(), it.manner);
     }

@@ -81,6 +81,7 @@ pub enum Event {
 }
 
 pub struct Story {
+    pub size: Size,
     pub sabotage: Sabotage,
     pub chance: Chance,
     pub agenda: Agenda<Event>,
@@ -117,13 +118,13 @@ const CHECK: Duration = Duration::from_millis(400);
 const SWEEP: Duration = Duration::from_millis(100);
 
 impl Story {
-    pub fn new(seed: u64, sabotage: Sabotage) -> Story {
+    pub fn new(seed: u64, size: Size, sabotage: Sabotage) -> Story {
         let mut chance = Chance::new(seed);
-        let size = Size::from(&mut chance);
         let rules = rules(&mut chance, size);
         let (chats, devices) = super::people::invite(&mut chance, size, &rules);
         let extra_most = chance.pick(&[0, 3, 2_000, 2_000]);
         let mut story = Story {
+            size,
             sabotage,
             agenda: Agenda::default(),
             time: Time::from_micros(1),
@@ -146,7 +147,6 @@ impl Story {
             noticed_until: Time::ZERO,
             transcript: VecDeque::new(),
         };
-        story.agenda.note(story.time, Event::Act);
         story.agenda.note(story.time, Event::Sweep);
         for device in 0..story.devices.len() {
             let late = story.chance.millis(0..20);
@@ -294,19 +294,15 @@ pub enum Size {
     Small,
     /// Many people, few slots.
     Crowded,
-}
-
-impl Size {
-    fn from(chance: &mut Chance) -> Size {
-        if chance.permille(200) { Size::Crowded } else { Size::Small }
-    }
+    /// Three people of one call, as short as can be.
+    Trial,
 }
 
 /// Shorter times than the server's, so that a story sees them end.
 fn rules(chance: &mut Chance, size: Size) -> Rules {
     let slots_max = match size {
         Size::Small => chance.within(1..7),
-        Size::Crowded => chance.within(1..4),
+        Size::Crowded | Size::Trial => chance.within(1..4),
     };
     Rules {
         participants_max: if chance.permille(100) { 3 } else { super::people::PEOPLE_MAX },
@@ -321,7 +317,8 @@ fn rules(chance: &mut Chance, size: Size) -> Rules {
 
 /// A whole story.
 pub fn tell(seed: u64, sabotage: Sabotage) -> Result<u64, (Complaint, String)> {
-    let mut story = Story::new(seed, sabotage);
+    let size = if Chance::new(!seed).permille(200) { Size::Crowded } else { Size::Small };
+    let mut story = Story::new(seed, size, sabotage);
     let told = whole(&mut story);
     let transcript = story.transcript();
     told.map(|()| story.watch.forwarded).map_err(|complaint| (complaint, transcript))
@@ -331,6 +328,7 @@ fn whole(story: &mut Story) -> Result<(), Complaint> {
     let is_small = story.devices.len() <= 10;
     let faults = if is_small { 4_000..14_000 } else { 3_000..7_000 };
     let faults = story.chance.millis(faults);
+    story.agenda.note(story.time, Event::Act);
     story.run(faults)?;
     story.heal()?;
     story.run(BACK_WITHIN)?;

@@ -14,6 +14,8 @@ use super::watch::{Complaint, Promise, broken};
 #[derive(Default)]
 pub struct Voices {
     of: BTreeMap<LegId, Voice>,
+    /// Packets that came in while their voice was muted.
+    pub came_muted: u64,
 }
 
 #[derive(Default)]
@@ -61,6 +63,7 @@ impl Voices {
         if voice.came.len() == CAME_MAX {
             voice.came.pop_front();
         }
+        self.came_muted += u64::from(!voice.audible);
         let former = voice.ssrc.replace(frame.ssrc);
         voice.renewals += u32::from(former.is_some_and(|former| former != frame.ssrc));
         let (permit, audible, renewals) = (voice.permits, voice.audible, voice.renewals);

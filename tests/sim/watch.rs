@@ -150,6 +150,11 @@ impl Watch {
         }
     }
 
+    /// Packets that came in while their voice was muted.
+    pub fn came_muted(&self) -> u64 {
+        self.voices.came_muted
+    }
+
     /// The worker got a packet of a leg that has its keys.
     pub fn came(&mut self, now: Time, frame: &Frame) {
         let Some(truth) = self.legs.get(&frame.leg) else { return };
