@@ -312,14 +312,17 @@ async fn a_client_that_answers_no_offer_harms_nobody_and_its_own_is_refused_mean
     // Another socket of the same device: her media goes on, and nobody answers offers.
     let mut deaf = Raw::with(&anna.account, "device=test-anna").await;
     let boris = talking(&server, "boris", BORIS_HZ).await;
-    let clara = talking(&server, "clara", CLARA_HZ).await;
-    let is_offer = |it: &Value| it["jsep"]["type"] == "offer";
-    let offer = deaf.event_where("server.call.sdp", is_offer).await;
-    let jsep = json!({ "type": "offer", "sdp": OFFER });
-    let own = json!({ "jid": offer["jid"], "uid": offer["uid"], "jsep": jsep });
-    let id = deaf.send("client.call.sdp", own.clone()).await;
-    let orig = json!({ "event": "client.call.sdp", "confirm_id": id, "params": own });
-    deaf.warned("glare", &orig).await;
+    // The server's offer comes while clara still connects, and is young for five seconds.
+    let glare = async {
+        let is_offer = |it: &Value| it["jsep"]["type"] == "offer";
+        let offer = deaf.event_where("server.call.sdp", is_offer).await;
+        let jsep = json!({ "type": "offer", "sdp": OFFER });
+        let own = json!({ "jid": offer["jid"], "uid": offer["uid"], "jsep": jsep });
+        let id = deaf.send("client.call.sdp", own.clone()).await;
+        let orig = json!({ "event": "client.call.sdp", "confirm_id": id, "params": own });
+        deaf.warned("glare", &orig).await;
+    };
+    let (clara, ()) = tokio::join!(talking(&server, "clara", CLARA_HZ), glare);
     hears(&boris, &[ANNA_HZ, CLARA_HZ]).await;
     hears(&clara, &[ANNA_HZ, BORIS_HZ]).await;
     // In her one section she hears one of them, and the other one when he alone talks.
