@@ -143,6 +143,27 @@ fn direct_call_rings_and_the_caller_learns_whether_it_was_refused() {
 }
 
 #[test]
+fn an_ice_restart_goes_another_way_with_the_same_keys() {
+    let _turn = turn();
+    let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
+    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
+    let people = [come("Anna", 440), come("Boris", 700)];
+    people.iter().for_each(Person::joins_lobby);
+    all_hear_each_other(&people);
+    let anna = &people[0];
+    anna.browser.run("window.leg = voxhall.client.pc");
+    anna.browser.run(RESTART_ICE);
+    let ufrag = "voxhall.client.pc.remoteDescription.sdp.match(/ice-ufrag:(.*)/)[1]";
+    anna.until(&format!("{ufrag} !== window.ufrag"));
+    all_hear_each_other(&people);
+    // Not a new connection, and no new handshake.
+    anna.until("voxhall.client.pc === window.leg && voxhall.client.call.link === 'connected'");
+    let transports = anna.stats("transport");
+    assert!(transports.iter().all(|it| it["dtlsState"] == "connected"), "{transports:#?}");
+    assert_eq!(anna.browser.console_errors(), [""; 0]);
+}
+
+#[test]
 fn media_that_dies_on_the_server_is_dialled_again_by_every_page() {
     let _turn = turn();
     let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
@@ -419,6 +440,17 @@ const ONE_SLOT: [&str; 2] =
 const SETTLES_IN_S: f64 = 2.0;
 /// Of a jitter buffer's delay after a switch: half a ring, on a machine that is busy.
 const DELAY_MORE_MS: f64 = 60.0;
+/// As a client does after a change of network (docs/protocol.md).
+const RESTART_ICE: &str = "
+    const { client } = voxhall;
+    window.ufrag = client.pc.remoteDescription.sdp.match(/ice-ufrag:(.*)/)[1];
+    client.pc.restartIce();
+    return client.pc.setLocalDescription().then(() => {
+      const { jid, uid } = client.call;
+      const { type, sdp } = client.pc.localDescription;
+      client.send('client.call.sdp', { jid, uid, jsep: { type, sdp } });
+    });
+";
 /// Two seconds of two voices at 48 kHz.
 const STRETCH_SAMPLES: f64 = 192_000.0;
 const STRETCHES: usize = 5;
