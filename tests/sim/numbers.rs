@@ -122,7 +122,9 @@ impl Slot {
 
     /// After a silence the slot's clock may be set back: then it is as good as a switch.
     fn has_rested(&self, view: &View, frame: &Frame, came: Came) -> bool {
-        let same = view.timestamp.wrapping_sub(frame.timestamp) == self.timestamp_offset;
+        let index_offset = self.index(view) as i64 - frame.index as i64;
+        let same = index_offset == self.index_offset
+            && view.timestamp.wrapping_sub(frame.timestamp) == self.timestamp_offset;
         !same && view.marker && came.at.since(self.highest_at) >= SLOT_REST
     }
 
