@@ -36,7 +36,8 @@ impl Call {
         }
     }
 
-    /// Tells what is due, one difference an interval; a voice that ceased goes first.
+    /// Tells what is due, one difference an interval; a voice that ceased goes first, then one
+    /// of whom nothing was told for longest.
     pub(super) fn tell_talking(&mut self, now: Now) {
         if self.next_talking > now.time {
             return;
@@ -46,8 +47,9 @@ impl Call {
             due.is_some_and(|at| at <= now.time)
         };
         let differing = self.onliners.iter_mut().filter(due);
-        let is_told = |onliner: &&mut Onliner| onliner.heard.told.is_some();
-        let Some(onliner) = differing.max_by_key(is_told) else { return };
+        let turn =
+            |onliner: &&mut Onliner| (onliner.heard.told.is_none(), onliner.heard.next_began);
+        let Some(onliner) = differing.min_by_key(turn) else { return };
         let level = onliner.talks();
         onliner.heard.told = level;
         if level.is_some() {

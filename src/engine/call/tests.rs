@@ -568,6 +568,28 @@ fn whoever_comes_learns_who_talks() {
     assert!(effects.contains(&Effect::Talking { who: jid("anna"), level, to }));
 }
 
+#[test]
+fn who_talks_on_is_told_among_those_who_flutter() {
+    let mut story = Story::group();
+    story.call = Call::new(story.now, Place::Group, Rules { participants_max: 9, ..RULES });
+    for name in ["anna", "boris", "clara", "dora", "emil", "fritz", "gerda", "hans", "ida"] {
+        story.join(name, "phone", false).unwrap();
+    }
+    story.wait(Duration::from_secs(1));
+    // More begin and cease than can be told.
+    let mut told_of = Vec::new();
+    for step in 0..30_u64 {
+        for leg in 1..=9 {
+            let talks = if leg == 1 { step >= 5 } else { (step + leg) % 9 < 4 };
+            let effects = talking(&mut story, leg, talks.then_some(30));
+            told_of.extend(told_talking(&effects));
+        }
+        story.wait(TALKING);
+        told_of.extend(told_talking(&story.effects()));
+    }
+    assert!(told_of.contains(&told("anna", true)), "{told_of:?}");
+}
+
 /// What this device alone is told of talking.
 fn told_alone(effects: &[Effect], name: &str) -> Vec<(String, bool)> {
     let own = Audience::Device { who: jid(name), device: "phone".into() };
