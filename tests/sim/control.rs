@@ -92,7 +92,8 @@ impl Story {
         if sticky && self.is_inside(chat, &who) {
             self.chats[chat].keeper = Some(who.clone());
         }
-        if !self.refusable(device, Input::MuteAll { who, sticky })? {
+        let sticks = sticky && self.sabotage != Sabotage::StickinessLost;
+        if !self.refusable(device, Input::MuteAll { who, sticky: sticks })? {
             self.chats[chat].keeper = former;
         }
         Ok(())
@@ -100,8 +101,12 @@ impl Story {
 
     fn handle_lift(&mut self, device: usize) -> Done {
         let (chat, who) = (self.devices[device].chat, self.devices[device].who.clone());
-        if self.refusable(device, Input::LiftMute { who })? {
+        let former = self.chats[chat].keeper.clone();
+        if self.is_inside(chat, &who) {
             self.chats[chat].keeper = None;
+        }
+        if !self.refusable(device, Input::LiftMute { who })? {
+            self.chats[chat].keeper = former;
         }
         Ok(())
     }
@@ -213,8 +218,16 @@ impl Story {
     /// The worker that carried the call is gone; there is another.
     pub fn handle_media_gone(&mut self, chat: usize) -> Done {
         self.chats[chat].is_media_lost = false;
+        if self.sabotage == Sabotage::DeathUntold {
+            return Ok(());
+        }
+        let (carried, restarts) = (self.devices_in(chat).len(), self.restarts);
         let _ = self.input(chat, Input::MediaGone)?;
-        self.finish_effects(chat)
+        self.finish_effects(chat)?;
+        match self.restarts - restarts == carried {
+            true => Ok(()),
+            false => broken(Promise::AlwaysBack, "media is lost, and not all are told to dial"),
+        }
     }
 
     /// A device's socket came or went; one that came is told how things stand.

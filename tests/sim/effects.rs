@@ -106,7 +106,7 @@ impl Story {
     }
 
     /// Devices that have a leg in the call.
-    fn devices_in(&self, chat: usize) -> Vec<usize> {
+    pub fn devices_in(&self, chat: usize) -> Vec<usize> {
         let onliners = self.chats[chat].call.iter().flat_map(Call::onliners);
         let legs = onliners.flat_map(|onliner| &onliner.legs);
         let entries = legs.filter_map(|leg| self.chats[chat].legs.get(&leg.id));
@@ -135,6 +135,7 @@ impl Story {
                 self.tell_device(chat, &who, &device, Told::PutOut);
             }
             Effect::Restart { who, device } if self.sabotage != Sabotage::RestartsLost => {
+                self.restarts += 1;
                 self.tell_device(chat, &who, &device, Told::Restart);
             }
             Effect::Ring { targets, .. } => self.tell_rung(chat, &targets, &[], Told::Ring),

@@ -38,6 +38,10 @@ pub enum Sabotage {
     CeasesLost,
     /// Nobody is told that his media is lost.
     RestartsLost,
+    /// The call does not learn that its worker is gone.
+    DeathUntold,
+    /// A mute of all that shall stick does not.
+    StickinessLost,
     /// What a stranger asks is done as if an onliner had asked.
     StrangersHeeded,
     /// Rung devices are not told that it is over.
@@ -58,6 +62,9 @@ impl Sabotage {
         (Sabotage::ClockRunsAhead, Promise::Tenure),
         (Sabotage::CeasesLost, Promise::EveryBeganCeases),
         (Sabotage::StrangersHeeded, Promise::RefusedChangesNothing),
+        (Sabotage::RestartsLost, Promise::AlwaysBack),
+        (Sabotage::DeathUntold, Promise::LastWordHolds),
+        (Sabotage::StickinessLost, Promise::MutedIsSilent),
         (Sabotage::VoiceLost, Promise::EveryVoiceIsHeard),
         (Sabotage::LegsStay, Promise::OnlyToOthersInTheCall),
         (Sabotage::VersionsRepeat, Promise::VersionsRise),

@@ -106,6 +106,8 @@ pub struct Story {
     pub core_lag: Duration,
     /// The worker dies at the next handshake: what it told of that comes after its end.
     pub worker_ails: bool,
+    /// Devices that were told to dial again.
+    pub restarts: usize,
     mail_is_due: bool,
     noticed_until: Time,
     transcript: VecDeque<String>,
@@ -143,6 +145,7 @@ impl Story {
             core_slow_until: Time::ZERO,
             core_lag: Duration::ZERO,
             worker_ails: false,
+            restarts: 0,
             mail_is_due: false,
             noticed_until: Time::ZERO,
             transcript: VecDeque::new(),

@@ -114,9 +114,13 @@ impl Watch {
                 false => truth.silent_since = None,
             }
         }
+        if call.is_mute_sticky() != keeper.is_some() && !call.is_finished() {
+            let what = format!("{keeper:?} keeps all muted, and the call does not know it");
+            return broken(Promise::MutedIsSilent, what);
+        }
         let is_free = |it: &&Onliner| !it.mute.is_muted() && Some(&it.who) != keeper;
         match call.onliners().iter().find(is_free) {
-            Some(free) if call.is_mute_sticky() => {
+            Some(free) if keeper.is_some() => {
                 let what = format!("{} may speak though {keeper:?} keeps all muted", free.who);
                 broken(Promise::MutedIsSilent, what)
             }
