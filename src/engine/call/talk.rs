@@ -75,8 +75,8 @@ impl Call {
         }
     }
 
-    /// Tells one device that has just come, or come back, who talks. Whoever has ceased and is still
-    /// told to talk is among them: if he goes on, nobody hears of it again.
+    /// Tells one device that has just come, or come back, who talks. Whoever has ceased and is
+    /// still told to talk is among them: if he goes on, nobody hears of it again.
     pub(super) fn tell_talkers(&mut self, who: &Jid, device: &DeviceName) {
         for onliner in &self.onliners {
             if let Some(level) = onliner.heard.told {
