@@ -14,7 +14,7 @@ const BINS_OF_A_PEAK = 3;
 /** At 48 kHz: the last 85 ms, in bins of 12 Hz. */
 const ANALYSER = { fftSize: 4096, smoothingTimeConstant: 0 };
 /** Samples a second: what browsers decode Opus to. */
-const RATE = 48000;
+const OPUS_HZ = 48000;
 /** A packet of voice is far larger, one of silence far smaller. */
 const VOICE_BYTES = 30;
 
@@ -77,8 +77,8 @@ window.ears = (() => {
         await new Promise((resolve) => { setTimeout(resolve, LOOK_EVERY_MS); });
       }
     };
-    const begin = await beyond((await played()).samples + afterS * RATE);
-    const end = await beyond(begin.samples + RATE);
+    const begin = await beyond((await played()).samples + afterS * OPUS_HZ);
+    const end = await beyond(begin.samples + OPUS_HZ);
     return (1000 * (end.delayS - begin.delayS)) / (end.samples - begin.samples);
   }
 
