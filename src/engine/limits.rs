@@ -64,14 +64,6 @@ pub const SLOT_HELD: Duration = Duration::from_secs(1);
 /// How often a call looks whether slots change hands: a frame.
 pub const CONTEST_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A voice without a frame of speech for so long pauses: a slot whose clock runs ahead leaves out
-/// the packets of the pause. Longer than the stop of a consonant.
-pub const PAUSES_AFTER: Duration = Duration::from_millis(60);
-
-/// Packets of a pause, the first of speech among them, that are sent where it ends before the
-/// slot's clock is right: the breath before a word.
-pub const RESUMED_PACKETS: usize = 3;
-
 /// A gap in a voice in which a slot's clock may be set back to where it would be without rings.
 pub const SLOT_REST: Duration = Duration::from_millis(200);
 

@@ -99,8 +99,6 @@ struct Member {
     /// Rises each time the voice may be heard again: a new tenure on every slot.
     epoch: u32,
     talking: Talking,
-    /// Whether its present turn on its slots is a pause.
-    pauses: bool,
     /// Since when it stands on the stage.
     staged_at: Time,
     slots: Vec<Slot>,
@@ -148,7 +146,6 @@ impl Routes {
             audible: false,
             epoch: 0,
             talking: Talking::default(),
-            pauses: true,
             staged_at: self.now,
             slots: alloc::vec![Slot::default(); slots.min(SLOTS_HARD_MAX)],
             told: Vec::new(),
@@ -203,11 +200,8 @@ impl Routes {
             Some(Edge::Ceased) => self.note_ceased(leg),
             None => {}
         }
-        if self.scarce {
-            self.note_pause(leg);
-            if self.now >= self.next_contest && self.is_unheard(leg) {
-                self.contest();
-            }
+        if self.scarce && self.now >= self.next_contest && self.is_unheard(leg) {
+            self.contest();
         }
     }
 

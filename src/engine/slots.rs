@@ -14,9 +14,7 @@
 use alloc::collections::VecDeque;
 use core::ops::Range;
 
-use crate::limits::{
-    FRAME_SAMPLES, LEAP_PACKETS, RESUMED_PACKETS, RING_BURST, RING_SPAN, RTP_HZ, SLOT_REST,
-};
+use crate::limits::{FRAME_SAMPLES, LEAP_PACKETS, RING_BURST, RING_SPAN, RTP_HZ, SLOT_REST};
 use crate::ring::Kept;
 use crate::rtp::Stamp;
 use crate::{Discard, LegId, Time};
@@ -60,8 +58,6 @@ pub struct Stream {
     tenures: u32,
     /// The ring's packet that is sent next, while the slot catches up.
     due: Option<u64>,
-    /// The turn of a pause in which the lead is taken back.
-    resting: Option<u32>,
     packets: u32,
     octets: u32,
 }
@@ -98,7 +94,6 @@ impl Stream {
             tenure: None,
             tenures: 0,
             due: None,
-            resting: None,
             packets: 0,
             octets: 0,
         }
@@ -124,61 +119,21 @@ impl Stream {
             (true, Some(due)) if newest >= due => position(due),
             // Reordered, from before what is due; or nothing is due.
             (true, _) => return position(newest)..(position(newest) + 1).min(kept.len()),
-            (false, _) => match self.beginning(holder, kept) {
-                Some(begin) => begin,
-                None => return 0..0,
-            },
+            (false, _) => {
+                let fits = |kept: &Kept| self.begin_at(kept.arrival.at).1 <= LEAD_MAX;
+                let adds = |kept: &Kept| self.begin_at(kept.arrival.at).1 > self.lead;
+                match kept.iter().position(fits) {
+                    Some(begin) => begin,
+                    // A frame later it does not. Else every switch of a busy hour adds to the lead.
+                    None if kept.back().is_none_or(adds) => return 0..0,
+                    None => kept.len() - 1,
+                }
+            }
         };
         let burst = if may_catch_up { RING_BURST } else { 1 };
         let end = (begin + burst).min(kept.len());
         self.due = kept.get(end).map(|kept| kept.arrival.index);
         begin..end
-    }
-
-    /// Where a new holder begins; `None` where it is to wait for its next packet.
-    fn beginning(&mut self, holder: Holder, kept: &VecDeque<Kept>) -> Option<usize> {
-        let former = self.tenure.as_ref().filter(|it| it.holder.voice == holder.voice);
-        if let Some(former) = former {
-            let next = self.next_index.wrapping_sub(former.index_offset);
-            let unsent = kept.partition_point(|kept| kept.arrival.index < next);
-            return self.beginning_again(holder.turn, kept, unsent);
-        }
-        self.resting = None;
-        let fits = |kept: &Kept| self.begin_at(kept.arrival.at).1 <= LEAD_MAX;
-        let adds = |kept: &Kept| self.begin_at(kept.arrival.at).1 > self.lead;
-        match kept.iter().position(fits) {
-            Some(begin) => Some(begin),
-            // A frame later it does not. Else every switch of a busy hour adds to the lead.
-            None if kept.back().is_none_or(adds) => None,
-            None => kept.len().checked_sub(1),
-        }
-    }
-
-    /// The same voice takes another turn where it pauses and where it goes on. In the pause it
-    /// sends nothing until the lead is taken back.
-    fn beginning_again(
-        &mut self,
-        turn: u32,
-        kept: &VecDeque<Kept>,
-        unsent: usize,
-    ) -> Option<usize> {
-        let newest = kept.back().filter(|_| unsent < kept.len())?;
-        let is_over = self.begin_at(newest.arrival.at).1 == 0;
-        match self.resting {
-            None if self.lead == 0 => Some(unsent),
-            Some(pause) if pause != turn => {
-                self.resting = None;
-                Some(unsent.max(kept.len().saturating_sub(RESUMED_PACKETS)))
-            }
-            Some(_) | None if is_over => {
-                self.resting = None;
-                Some(kept.len() - 1)
-            }
-            Some(_) | None => {
-                self.resting = Some(turn);
-                None
-            }
-        }
     }
 
     /// The numbers for one packet, whose payload has `payload_bytes`.

@@ -10,7 +10,7 @@ use core::cmp::Reverse;
 use core::time::Duration;
 
 use super::{Member, Routes, Slot};
-use crate::limits::{CONTEST_INTERVAL, LOUDER_DBOV, PAUSES_AFTER, SLOT_HELD, YIELDS_AFTER};
+use crate::limits::{CONTEST_INTERVAL, LOUDER_DBOV, SLOT_HELD, YIELDS_AFTER};
 use crate::{LegId, Level, Time};
 
 /// How firmly a voice holds its place; the least goes first.
@@ -83,25 +83,6 @@ impl Routes {
         }
         if moved {
             self.assign();
-        }
-    }
-
-    /// A voice takes another turn on its slots where it pauses and where it goes on: in between a
-    /// slot may set its clock right.
-    pub(super) fn note_pause(&mut self, leg: LegId) {
-        let Some(member) = self.members.get_mut(&leg) else { return };
-        let quiet = member.talking.quiet_for(self.now);
-        let pauses = quiet.is_none_or(|quiet| quiet >= PAUSES_AFTER);
-        if pauses == member.pauses {
-            return;
-        }
-        member.pauses = pauses;
-        for route in &mut member.routes {
-            route.turn = route.turn.wrapping_add(1);
-        }
-        let slots = self.members.values_mut().flat_map(|member| &mut member.slots);
-        for slot in slots.filter(|slot| slot.held == Some(leg)) {
-            slot.turn = slot.turn.wrapping_add(1);
         }
     }
 

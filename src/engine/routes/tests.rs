@@ -258,25 +258,6 @@ fn a_slot_that_changes_hands_and_back_has_another_turn() {
 }
 
 #[test]
-fn a_voice_takes_another_turn_where_it_pauses_and_where_it_goes_on() {
-    let mut talk = Talk::among(4, 1);
-    let turn = |talk: &Talk| {
-        let (_, routes) = talk.routes.of(LegId(2)).unwrap();
-        let route = routes.iter().find(|route| route.seat == 1).unwrap();
-        assert_eq!(talk.routes.members[&LegId(1)].slots[0].turn, route.turn);
-        route.turn
-    };
-    talk.speak(20, &[(2, 20)]);
-    let spoke = turn(&talk);
-    talk.speak(2, &[]);
-    assert_eq!(turn(&talk), spoke);
-    talk.speak(10, &[]);
-    assert_eq!(turn(&talk), spoke + 1);
-    talk.speak(10, &[(2, 20)]);
-    assert_eq!(turn(&talk), spoke + 2);
-}
-
-#[test]
 fn turns_are_told_and_end_with_the_permit() {
     let mut talk = Talk::among(3, 2);
     talk.speak(10, &[(2, 30)]);

@@ -138,58 +138,6 @@ fn a_ring_behind_a_talker_runs_ahead_of_the_clock_until_the_slot_rests() {
     assert_eq!(stream.lead, 0);
 }
 
-/// A slot that got a voice behind a talker and runs ahead: what of the voice's further packets it
-/// sends, 20 ms each, where `turn` says in which turn each comes.
-fn goes_on(stream: &mut Stream, turns: &[(u32, u64)]) -> Vec<u64> {
-    let mut heard = Vec::new();
-    let mut newest = 100;
-    for (turn, packets) in turns {
-        for _ in 0..*packets {
-            newest += 1;
-            let kept = ring(BORIS, newest, 6);
-            let holder = Holder { voice: BORIS, turn: *turn };
-            if stream.is_live(holder) {
-                stream.stamp(holder, packet(newest * 20, newest, newest as u32 * 960), 1).unwrap();
-                heard.push(newest);
-                continue;
-            }
-            for at in stream.owed(holder, kept.of(BORIS), newest, true) {
-                stream.stamp(holder, kept.of(BORIS)[at].arrival, 1).unwrap();
-                heard.push(kept.of(BORIS)[at].arrival.index);
-            }
-        }
-    }
-    heard
-}
-
-/// Anna's slot, which Boris gets from his ring on and runs six packets ahead with.
-fn ahead() -> Stream {
-    let mut stream = Stream::new(0, 0);
-    sent(&mut stream, ANNA, packet(100 * 20, 1, 0)).unwrap();
-    arrives(&mut stream, BORIS, &ring(BORIS, 100, 6), 100);
-    assert!(stream.lead > 5 * FRAME_SAMPLES, "{}", stream.lead);
-    stream
-}
-
-#[test]
-fn a_pause_takes_the_lead_back_by_packets_that_are_left_out() {
-    let mut stream = ahead();
-    let heard = goes_on(&mut stream, &[(1, 10), (2, 20), (3, 5)]);
-    assert_eq!(stream.lead, 0);
-    let left_out: Vec<u64> = (97..136).filter(|index| !heard.contains(index)).collect();
-    assert_eq!(left_out, [111, 112, 113, 114, 115, 116]);
-}
-
-#[test]
-fn a_pause_that_is_too_short_costs_nothing_of_the_next_word() {
-    let mut stream = ahead();
-    let heard = goes_on(&mut stream, &[(1, 10), (2, 4), (3, 5)]);
-    let left_out: Vec<u64> = (97..120).filter(|index| !heard.contains(index)).collect();
-    // The breath before the word is heard; what was left out came off the lead.
-    assert_eq!(left_out, [111, 112]);
-    assert!(heard.is_sorted_by(|one, next| one < next), "{heard:?}");
-}
-
 #[test]
 fn leads_do_not_add_up() {
     let mut stream = Stream::new(0, 0);
