@@ -64,8 +64,9 @@ pub const SLOT_HELD: Duration = Duration::from_secs(1);
 /// How often a call looks whether slots change hands: a frame.
 pub const CONTEST_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A gap in a voice in which a slot's clock may be set back to where it would be without rings.
-pub const SLOT_REST: Duration = Duration::from_millis(200);
+/// In this time a receiver has caught up with a ring's lead: browsers play a little faster while
+/// more waits than they need (tests/browser.rs looks).
+pub const LEAD_SETTLES: Duration = Duration::from_secs(2);
 
 /// Devices of one person in one call where several are allowed. One more: the oldest is put out.
 pub const DEVICES_PER_ONLINER: usize = 5;

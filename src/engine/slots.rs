@@ -8,13 +8,13 @@
 //! (the caller opens each packet once: SRTP's replay window).
 //!
 //! A tenure may begin with packets out of a ring, which are older than the moment. The timestamps
-//! then run ahead of the clock by their age (the *lead*), are at most a ring ahead, and come back
-//! when the slot next rests.
+//! then run ahead of the slot's clock, and stay there: set back, every packet would look late to
+//! the receiver for seconds. What he has not caught up with yet is the *lead*, a ring at most.
 
 use alloc::collections::VecDeque;
 use core::ops::Range;
 
-use crate::limits::{FRAME_SAMPLES, LEAP_PACKETS, RING_BURST, RING_SPAN, RTP_HZ, SLOT_REST};
+use crate::limits::{FRAME_SAMPLES, LEAD_SETTLES, LEAP_PACKETS, RING_BURST, RING_SPAN, RTP_HZ};
 use crate::ring::Kept;
 use crate::rtp::Stamp;
 use crate::{Discard, LegId, Time};
@@ -54,6 +54,8 @@ pub struct Stream {
     newest_at: Option<Time>,
     /// How far the timestamps run ahead, in samples.
     lead: u32,
+    /// Since when it shrinks.
+    led_at: Time,
     tenure: Option<Tenure>,
     tenures: u32,
     /// The ring's packet that is sent next, while the slot catches up.
@@ -91,6 +93,7 @@ impl Stream {
             timestamp: first_timestamp,
             newest_at: None,
             lead: 0,
+            led_at: Time::ZERO,
             tenure: None,
             tenures: 0,
             due: None,
@@ -147,13 +150,7 @@ impl Stream {
         payload_bytes: usize,
     ) -> Result<Stamp, Discard> {
         let marker = match &self.tenure {
-            Some(tenure)
-                if tenure.holder == holder
-                    && !self.leaps(tenure, packet)
-                    && !self.rests(tenure, packet) =>
-            {
-                packet.marker
-            }
+            Some(tenure) if tenure.holder == holder && !self.leaps(tenure, packet) => packet.marker,
             _ => {
                 self.begin(holder, packet);
                 true
@@ -198,16 +195,9 @@ impl Stream {
         packet.index >= tenure.first && index >= self.next_index + LEAP_PACKETS
     }
 
-    /// Whether the packet ends a silence in which the lead can be taken back.
-    fn rests(&self, tenure: &Tenure, packet: Arrival) -> bool {
-        let index = packet.index.wrapping_add(tenure.index_offset);
-        let quiet = self.newest_at.is_some_and(|newest| packet.at.since(newest) >= SLOT_REST);
-        self.lead > 0 && quiet && packet.index >= tenure.first && index >= self.next_index
-    }
-
     fn begin(&mut self, holder: Holder, packet: Arrival) {
         let (timestamp, lead) = self.begin_at(packet.at);
-        self.lead = lead;
+        (self.lead, self.led_at) = (lead, self.led_at.max(packet.at));
         self.tenures = self.tenures.wrapping_add(1);
         self.tenure = Some(Tenure {
             holder,
@@ -220,9 +210,11 @@ impl Stream {
     /// Timestamp and lead of a tenure that begins with a packet that came in at `at`.
     fn begin_at(&self, at: Time) -> (u32, u32) {
         let Some(newest) = self.newest_at else { return (self.timestamp, 0) };
-        let without_lead = samples_between(newest, at) - i64::from(self.lead);
-        let step = without_lead.max(i64::from(FRAME_SAMPLES));
-        (self.timestamp.wrapping_add(step as u32), (step - without_lead) as u32)
+        let passed = samples_between(newest, at);
+        let step = passed.max(i64::from(FRAME_SAMPLES));
+        let settled = samples_between(self.led_at, at).max(0) * i64::from(LEAD_MAX) / SETTLES;
+        let left = (i64::from(self.lead) - settled).max(0);
+        (self.timestamp.wrapping_add(step as u32), (left + step - passed) as u32)
     }
 }
 
@@ -231,6 +223,9 @@ fn samples_between(from: Time, to: Time) -> i64 {
     let micros = to.as_micros() as i64 - from.as_micros() as i64;
     micros.saturating_mul(RTP_HZ as i64) / 1_000_000
 }
+
+/// [`LEAD_SETTLES`] on the RTP clock.
+const SETTLES: i64 = (LEAD_SETTLES.as_millis() as u64 * RTP_HZ / 1_000) as i64;
 
 /// A ring on the RTP clock.
 const LEAD_MAX: u32 = (RING_SPAN.as_millis() as u64 * RTP_HZ / 1_000) as u32;

@@ -1,11 +1,11 @@
 //! The checker of numbers: reads what a listener's leg is sent, byte for byte, in the order it
 //! was sent. One SSRC a slot, no number twice, out = in + constant within a tenure, everything
-//! above the former at a switch, and timestamps that never run further ahead of the slot's clock
-//! than a ring and a frame.
+//! above the former at a switch, and timestamps that never run further ahead of what a receiver
+//! can catch up with than a ring and a frame, and that are never set back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::limits::{FRAME_SAMPLES, LEAP_PACKETS, RING_SPAN, RTP_HZ, SLOT_REST};
+use engine::limits::{FRAME_SAMPLES, LEAD_SETTLES, LEAP_PACKETS, RING_SPAN, RTP_HZ};
 use engine::rtp::View;
 use engine::{LegId, Time};
 
@@ -42,8 +42,9 @@ struct Slot {
     highest_timestamp: u32,
     /// When the highest came in.
     highest_at: Time,
-    /// By how many samples the timestamps run ahead of the slot's clock.
+    /// By how many samples the timestamps run ahead of what the receiver has caught up with.
     lead: i64,
+    led_at: Time,
     /// Switches since the lead was last within a ring, and what they may have cost.
     hurried: u32,
     hurry: i64,
@@ -63,11 +64,7 @@ impl Numbers {
         let (source, permit, renewals) = (sent.source, came.permit, came.renewals);
         let tenure = Tenure { source, permit, renewals, turn: sent.turn };
         match self.slots.get_mut(&(sent.listener, view.ssrc)) {
-            Some(slot)
-                if slot.tenure == tenure
-                    && !slot.is_leapt_by(frame)
-                    && !slot.has_rested(view, frame, came) =>
-            {
+            Some(slot) if slot.tenure == tenure && !slot.is_leapt_by(frame) => {
                 slot.go_on(view, frame, came)
             }
             Some(slot) => slot.switch(tenure, (view, frame, came)),
@@ -92,6 +89,7 @@ impl Slot {
             highest_timestamp: view.timestamp,
             highest_at: came.at,
             lead: 0,
+            led_at: came.at,
             hurried: 0,
             hurry: 0,
             used: BTreeSet::from([index]),
@@ -120,14 +118,6 @@ impl Slot {
         ahead > LEAP_PACKETS as i64
     }
 
-    /// After a silence the slot's clock may be set back: then it is as good as a switch.
-    fn has_rested(&self, view: &View, frame: &Frame, came: Came) -> bool {
-        let index_offset = self.index(view) as i64 - frame.index as i64;
-        let same = index_offset == self.index_offset
-            && view.timestamp.wrapping_sub(frame.timestamp) == self.timestamp_offset;
-        !same && view.marker && came.at.since(self.highest_at) >= SLOT_REST
-    }
-
     fn go_on(&mut self, view: &View, frame: &Frame, came: Came) -> Result<(), Complaint> {
         let index = self.index(view);
         self.note(index, view, came)?;
@@ -150,7 +140,15 @@ impl Slot {
         check(index == highest + 1 && ahead > 0 && view.marker, Promise::Tenure, || {
             format!("{former:?} at {highest} to {tenure:?} at {index}, {ahead} samples on")
         })?;
-        self.lead = (self.lead + i64::from(ahead) - passed).max(0);
+        let gained = i64::from(ahead) - passed;
+        check(gained >= -ROUNDED_SAMPLES, Promise::Tenure, || {
+            format!("{tenure:?} sets the slot's clock back by {}", -gained)
+        })?;
+        let ring = samples(Time::ZERO + RING_SPAN);
+        let since = samples(came.at) - samples(self.led_at);
+        let settled = since.max(0) * ring / samples(Time::ZERO + LEAD_SETTLES);
+        self.lead = (self.lead - settled).max(0) + gained.max(0);
+        self.led_at = self.led_at.max(came.at);
         let is_renewal = Tenure { renewals: tenure.renewals, ..former } == tenure;
         self.check_lead((-passed).max(0), is_renewal)
     }

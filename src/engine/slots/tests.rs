@@ -1,4 +1,5 @@
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::*;
 use crate::ring::Ring;
@@ -120,22 +121,29 @@ fn a_new_holder_is_heard_from_its_ring_on_and_catches_up_by_one_packet_a_frame()
 }
 
 #[test]
-fn a_ring_behind_a_talker_runs_ahead_of_the_clock_until_the_slot_rests() {
+fn a_ring_behind_a_talker_runs_ahead_of_the_clock_and_is_never_set_back() {
     let mut stream = Stream::new(0, 0);
     let anna = sent(&mut stream, ANNA, packet(100 * 20, 1, 0)).unwrap();
     let kept = ring(BORIS, 100, 6);
     let first_two = arrives(&mut stream, BORIS, &kept, 100);
-    // Six packets cannot lie before the last one sent: the oldest that fits follows it at once.
+    // Six packets cannot lie before the last one sent: the oldest follows it at once.
     assert_eq!(first_two[0].1, anna.1 + FRAME_SAMPLES);
     assert!(stream.lead > 0 && stream.lead <= LEAD_MAX, "{}", stream.lead);
+    // The next holder goes on by the time that has passed: the receiver keeps his pace.
+    let before = (stream.timestamp, stream.newest_at.unwrap().as_micros() / 1_000);
+    let next = sent(&mut stream, ANNA, packet(before.1 + 300, 16, 0)).unwrap();
+    assert_eq!(next.1, before.0 + 14_400);
+}
+
+#[test]
+fn a_receiver_catches_up_with_a_lead_in_two_seconds() {
+    let mut stream = Stream::new(0, 0);
+    sent(&mut stream, ANNA, packet(100 * 20, 1, 0)).unwrap();
+    arrives(&mut stream, BORIS, &ring(BORIS, 100, 6), 100);
     let lead = stream.lead;
-    let before = (stream.timestamp, stream.newest_at);
-    // After a silence of 300 ms the timestamp stands where it would without a lead.
-    let next = packet(before.1.unwrap().as_micros() / 1_000 + 300, 120, 120 * 960);
-    let rested = stream.stamp(first(BORIS), next, 1).unwrap();
-    assert_eq!(rested.timestamp, before.0 + 14_400 - lead);
-    assert!(rested.marker);
-    assert_eq!(stream.lead, 0);
+    let after = |millis: u64| stream.begin_at(stream.led_at + Duration::from_millis(millis)).1;
+    assert!(after(1_000) < lead && after(1_000) > 0);
+    assert_eq!(after(2_000), 0);
 }
 
 #[test]
