@@ -10,7 +10,7 @@ use std::sync::Arc;
 use engine::call::{Place, Rules, Targets};
 use engine::{Call, Input, Jid, LegId};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::clock::Clock;
 use crate::core::{AnswerStyle, CallSummary, Chat, ChatCore, ChatKey, Device, Person};
@@ -50,11 +50,20 @@ pub struct CallTask {
     pub(super) uid: Arc<str>,
     pub(super) no: CallNo,
     pub(super) worker: WorkerHandle,
+    carrier: Carrier,
     pub(super) legs: BTreeMap<LegId, LegEntry>,
     /// How the core last described whom we met.
     pub(super) people: BTreeMap<Jid, Person>,
     /// For the sinks of new legs: weak, or the task would keep itself alive.
     pub(super) own: mpsc::WeakSender<Message>,
+}
+
+/// Who carries the call's media.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carrier {
+    Worker,
+    /// No worker is left on this node.
+    Nobody,
 }
 
 /// A leg as the control plane holds it.
@@ -89,7 +98,8 @@ impl CallTask {
             people.extend(pair.iter().map(|person| (person.jid.clone(), person.clone())));
         }
         let legs = BTreeMap::new();
-        CallTask { shared, call, chat, key, uid, no, worker, legs, people, own }
+        let carrier = Carrier::Worker;
+        CallTask { shared, call, chat, key, uid, no, worker, carrier, legs, people, own }
     }
 
     /// Runs until the call is finished; `told` is called with every change of its line in
@@ -110,7 +120,9 @@ impl CallTask {
                     None => return,
                 },
                 () = timer => self.call.handle_timeout(self.shared.clock.now()),
-                () = self.worker.gone() => self.replace_worker(),
+                () = self.worker.gone(), if self.carrier == Carrier::Worker => {
+                    self.replace_worker();
+                }
             }
             self.carry_out(&told);
             if self.call.is_finished() {
@@ -217,6 +229,11 @@ impl CallTask {
     fn replace_worker(&mut self) {
         warn!(call = %self.uid, chat = %self.chat_name(), "media lost, everybody dials again");
         self.worker = self.shared.pool.place();
+        if self.worker.is_gone() {
+            // Given up, all of them: nothing more is to be learnt, the legs end by their time.
+            error!(call = %self.uid, chat = %self.chat_name(), "no media worker is left");
+            self.carrier = Carrier::Nobody;
+        }
         let _ = self.input(Input::MediaGone);
     }
 

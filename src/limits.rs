@@ -125,6 +125,9 @@ pub const SENDER_BYTES_PER_S: u32 = 80_000;
 /// for as long, counted.
 pub const METER_PACKETS: usize = 1_024;
 
+/// Decoders that a meter keeps, about 20 KiB each. Beyond: the one quiet for longest begins anew.
+pub const METER_EARS: usize = 4_096;
+
 /// Packets out of rings, beyond the newest, that a worker sends in 20 ms: a new voice reaches as
 /// many listeners from its first syllable on, others catch up later.
 pub const RING_EXTRA_PACKETS: u32 = 2_000;

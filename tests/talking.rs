@@ -204,6 +204,34 @@ async fn when_a_media_worker_dies_people_are_heard_again_within_five_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn workers_that_die_again_and_again_are_given_up_and_calls_end_by_their_time() {
+    let soon =
+        [("VOXHALL_CALL_MEDIA_LOST_SHOWN_S", "2"), ("VOXHALL_CALL_MEDIA_LOST_REMOVED_S", "6")];
+    let server = Server::with(&["--http", "127.0.0.1:0"], &soon);
+    let mut anna = guest(&server, "anna").await;
+    join(&mut anna).await;
+    let restarts = async || {
+        let (_, metrics) = server.fetch("/metrics").await;
+        let name = "voxhall_media_worker_restarts_total ";
+        let line = metrics.as_str().unwrap().lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|count| count.parse::<u32>().ok()).expect("counted")
+    };
+    // The limit, and one more: then nobody takes its place.
+    let given_up = async || server.fetch("/readyz").await.0 == 503 && restarts().await == 100;
+    for _ in 0..2_000 {
+        server.post("/api/v3/debug/media/0/break", &json!({})).await;
+        if given_up().await {
+            break;
+        }
+    }
+    assert!(given_up().await);
+    let is_out = |it: &Value| it["_reason"] == "media_lost";
+    anna.events().wait(DEADLINE, "server.call.leave", is_out).await.expect("he is out");
+    let told = anna.events().all("server.call.restart").len();
+    assert!(told <= 101, "once for each worker that died: {told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_asks_for_it_is_told_which_certificate_was_seen() {
     let check = [("VOXHALL_SIGNAL_CHECK_FINGERPRINT", "true")];
     let server = Server::with(&["--http", "127.0.0.1:0"], &check);

@@ -316,3 +316,20 @@ fn reason_of_check(error: IceDiscard) -> Discard {
         | IceDiscard::Replayed => Discard::UnauthenticatedCheck,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rings_have_their_share_of_each_frame() {
+        let (mut extra, at) = (Extra::default(), |millis: u64| Time::from_micros(millis * 1_000));
+        extra.renew(at(100));
+        assert_eq!(extra.packets, RING_EXTRA_PACKETS);
+        extra.packets = 0;
+        extra.renew(at(119));
+        assert_eq!(extra.packets, 0);
+        extra.renew(at(120));
+        assert_eq!(extra.packets, RING_EXTRA_PACKETS);
+    }
+}

@@ -8,7 +8,7 @@ use engine::talking::Said;
 use engine::{LegId, Level, Time};
 
 use super::ingress::said;
-use crate::limits::METER_PACKETS;
+use crate::limits::{METER_EARS, METER_PACKETS};
 
 /// The worker's end of the thread. Dropping it ends the thread.
 pub(super) struct Meter {
@@ -51,7 +51,7 @@ fn listen(orders: &Receiver<Order>, tell: impl Fn(LegId, Said)) {
     while let Ok(order) = orders.recv() {
         match order {
             Order::Packet { leg, at, payload } => {
-                if ears.len() >= EARS_MAX && !ears.contains_key(&leg) {
+                if ears.len() >= METER_EARS && !ears.contains_key(&leg) {
                     forget_oldest(&mut ears);
                 }
                 let ear = ears.entry(leg).or_insert_with(|| (at, decoder()));
@@ -88,9 +88,6 @@ fn loudness(samples: &[f32]) -> Level {
 /// 120 ms at 48 kHz: the longest Opus packet (RFC 6716 section 3.2).
 const PACKET_SAMPLES_MAX: usize = 5_760;
 
-/// Decoders kept, about 20 KiB each.
-const EARS_MAX: usize = 4_096;
-
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
@@ -108,6 +105,20 @@ mod tests {
         assert_eq!(loudness(&tone(0.1)).dbov(), 23);
         assert_eq!(loudness(&[0.0; 960]), Level::SILENCE);
         assert_eq!(loudness(&[]), Level::SILENCE);
+    }
+
+    #[test]
+    fn one_packet_more_than_wait_goes_unheard() {
+        let (go_on, held) = mpsc::sync_channel::<()>(0);
+        let meter = Meter::start("meter-test".into(), move |_, _| {
+            let _ = held.recv();
+        })
+        .unwrap();
+        let packet = || meter.packet(LegId(7), Time::ZERO, &[0xf8, 0xff, 0xfe]);
+        // The thread holds one while the queue fills up.
+        let taken = (0..=METER_PACKETS + 1).take_while(|_| packet()).count();
+        assert!((METER_PACKETS..=METER_PACKETS + 1).contains(&taken), "{taken}");
+        drop(go_on);
     }
 
     #[test]

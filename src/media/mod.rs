@@ -127,6 +127,11 @@ impl WorkerHandle {
         answer.await.unwrap_or_default()
     }
 
+    /// Whether the worker's thread has ended.
+    pub fn is_gone(&self) -> bool {
+        self.mailbox.is_abandoned()
+    }
+
     /// Resolves once the worker's thread has ended: its legs are lost.
     pub async fn gone(&self) {
         self.mailbox.gone().await;

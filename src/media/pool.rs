@@ -47,7 +47,8 @@ impl Pool {
         Ok(Pool { workers, fingerprint })
     }
 
-    /// The worker with the fewest legs: where a new call lives.
+    /// The worker with the fewest legs: where a new call lives. One whose thread has ended, where
+    /// all have: it refuses every leg.
     pub fn place(&self) -> WorkerHandle {
         let load = |worker: &&WorkerHandle| (worker.mailbox.is_abandoned(), worker.stats.load());
         let workers = self.workers.read();

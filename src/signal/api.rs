@@ -12,7 +12,7 @@ use super::{Shell, access};
 use crate::clock;
 use crate::core::builtin::Sender;
 use crate::core::builtin::people::Full;
-use crate::core::{Jid, Person, Question, Refusal};
+use crate::core::{Jid, Person, Question, Refusal, Reply as Answer};
 use crate::limits::{JID_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::wire::fields::{Fields, display_name, parse_json};
 use crate::wire::http::{self, ChatInfo, ErrorCode, HttpError, Login, Me, WhoAmI};
@@ -140,7 +140,14 @@ async fn ask(
 ) -> Result<Value, HttpError> {
     let sender = member(shell, team, headers, uri)?;
     let reply = shell.core.ask(&sender.person.jid, uid, question).await;
-    reply.as_ref().map(http::reply).ok_or(HttpError::new(ErrorCode::NotFound))
+    reply.as_ref().map(told).ok_or(HttpError::new(ErrorCode::NotFound))
+}
+
+fn told(answer: &Answer) -> Value {
+    match answer {
+        Answer::State(state) => http::value(state),
+        Answer::Legs(legs) => http::value(legs),
+    }
 }
 
 /// `{audiorecord}`, as the original product has it.
@@ -191,7 +198,7 @@ async fn on_call(
     act(shell, sender, event(jid)).await?;
     let state = shell.core.ask(reader, uid, Question::State).await;
     // The last one may have been put out.
-    Ok(state.as_ref().map_or(Value::Null, http::reply))
+    Ok(state.as_ref().map_or(Value::Null, told))
 }
 
 async fn act(shell: &Shell, sender: &Sender, event: ClientEvent) -> Result<Value, HttpError> {

@@ -201,14 +201,6 @@ pub fn calls(calls: &[OnlineCall]) -> Value {
     json!({ "calls": calls })
 }
 
-/// The answer to a question about a call.
-pub fn reply(reply: &crate::core::Reply) -> Value {
-    match reply {
-        crate::core::Reply::State(state) => value(state),
-        crate::core::Reply::Legs(legs) => value(legs),
-    }
-}
-
 /// The result of `GET /api/v3/demo`.
 pub fn demo(is_running: bool) -> Value {
     json!({ "available": true, "running": is_running })

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use voxhall::core::Reply;
 use voxhall::wire::BadField;
 use voxhall::wire::http::{
     ChatInfo, ErrorCode, Features, HttpError, IceServer, Login, Me, Team, WhoAmI, body, calls,
-    reply, value,
+    value,
 };
 use voxhall::wire::report::{LegView, LegsView, PathView, SlotView, Verdict};
 use voxhall::wire::server::{CallOnliner, CallState, Voice};
@@ -46,8 +45,8 @@ fn answers() -> Vec<(&'static str, u64, Result<Value, HttpError>)> {
         ("http.event", 47, Ok(answer)),
         ("http.event.empty", 2, Ok(json!({}))),
         ("http.calls", 4, Ok(calls(&[lobby_call()]))),
-        ("http.call", 4, Ok(reply(&Reply::State(Box::new(call()))))),
-        ("http.legs", 4, Ok(reply(&Reply::Legs(legs())))),
+        ("http.call", 4, Ok(value(&call()))),
+        ("http.legs", 4, Ok(value(&legs()))),
     ]
 }
 
