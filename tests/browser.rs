@@ -16,6 +16,7 @@ mod tone;
 #[path = "browser/webdriver.rs"]
 mod webdriver;
 
+use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use make::Make;
@@ -110,10 +111,7 @@ fn all_others_are_muted_by_one_press_in_either_browser() {
 fn call_goes_on_after_the_server_was_killed() {
     let _turn = turn();
     let (mut server, driver) = (Server::start(), Driver::start(Make::Chromium));
-    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
-    let people = [come("Anna", 440), come("Boris", 700)];
-    people.iter().for_each(Person::joins_lobby);
-    all_hear_each_other(&people);
+    let people = two_in_a_call(&driver, &server);
     server.kill();
     for person in &people {
         person.until("document.querySelector('[data-test=banner]').textContent.includes('gone')");
@@ -130,8 +128,7 @@ fn call_goes_on_after_the_server_was_killed() {
 fn direct_call_rings_and_the_caller_learns_whether_it_was_refused() {
     let _turn = turn();
     let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
-    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
-    let people = [come("Anna", 440), come("Boris", 700)];
+    let people = two_people(&driver, &server);
     let [anna, boris] = &people;
     anna.calls(boris);
     boris.presses_when_there("refuse");
@@ -146,10 +143,7 @@ fn direct_call_rings_and_the_caller_learns_whether_it_was_refused() {
 fn an_ice_restart_goes_another_way_with_the_same_keys() {
     let _turn = turn();
     let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
-    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
-    let people = [come("Anna", 440), come("Boris", 700)];
-    people.iter().for_each(Person::joins_lobby);
-    all_hear_each_other(&people);
+    let people = two_in_a_call(&driver, &server);
     let anna = &people[0];
     anna.browser.run("window.leg = voxhall.client.pc");
     anna.browser.run(RESTART_ICE);
@@ -167,10 +161,7 @@ fn an_ice_restart_goes_another_way_with_the_same_keys() {
 fn media_that_dies_on_the_server_is_dialled_again_by_every_page() {
     let _turn = turn();
     let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
-    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
-    let people = [come("Anna", 440), come("Boris", 700)];
-    people.iter().for_each(Person::joins_lobby);
-    all_hear_each_other(&people);
+    let people = two_in_a_call(&driver, &server);
     let uid = people[0].browser.run("return voxhall.client.call.uid");
     people.iter().for_each(|person| drop(person.browser.run("window.leg = voxhall.client.pc")));
     for worker in 0..4 {
@@ -188,10 +179,7 @@ fn media_that_dies_on_the_server_is_dialled_again_by_every_page() {
 fn one_who_is_put_out_learns_it_and_may_call_again() {
     let _turn = turn();
     let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
-    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
-    let people = [come("Anna", 440), come("Boris", 700)];
-    people.iter().for_each(Person::joins_lobby);
-    all_hear_each_other(&people);
+    let people = two_in_a_call(&driver, &server);
     let [anna, boris] = &people;
     anna.presses_at(boris, "person-menu-open");
     anna.press("kick");
@@ -207,8 +195,7 @@ fn one_who_is_put_out_learns_it_and_may_call_again() {
 fn a_group_is_rung_by_a_press_and_a_callee_accepts_or_refuses() {
     let _turn = turn();
     let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
-    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
-    let people = [come("Anna", 440), come("Boris", 700)];
+    let people = two_people(&driver, &server);
     let [anna, boris] = &people;
     anna.joins_lobby();
     anna.until("document.querySelector('#people-list [data-jid]')");
@@ -225,10 +212,7 @@ fn a_group_is_rung_by_a_press_and_a_callee_accepts_or_refuses() {
 fn a_voice_can_be_turned_down_for_oneself_and_stays_so() {
     let _turn = turn();
     let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
-    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
-    let people = [come("Anna", 440), come("Boris", 700)];
-    people.iter().for_each(Person::joins_lobby);
-    all_hear_each_other(&people);
+    let people = two_in_a_call(&driver, &server);
     let [anna, boris] = &people;
     anna.presses_at(boris, "person-menu-open");
     anna.press("local-mute");
@@ -251,10 +235,7 @@ fn a_voice_can_be_turned_down_for_oneself_and_stays_so() {
 fn why_somebody_is_not_heard_is_told_in_words() {
     let _turn = turn();
     let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
-    let come = |name, tone_hz| Person::comes(&driver, &server.url, name, tone_hz);
-    let people = [come("Anna", 440), come("Boris", 700)];
-    people.iter().for_each(Person::joins_lobby);
-    all_hear_each_other(&people);
+    let people = two_in_a_call(&driver, &server);
     let [anna, boris] = &people;
     anna.press("diagnosis");
     anna.until(&diagnosed(boris, "[data-verdict=heard][data-here=ok]"));
@@ -311,6 +292,19 @@ fn page_fits_phone_and_desktop_without_a_complaint() {
     // An error would have been noticed.
     anna.browser.run("console.error('oh')");
     assert_eq!(anna.browser.console_errors().len(), 1);
+}
+
+fn two_people(driver: &Rc<Driver>, server: &Server) -> [Person; 2] {
+    let come = |name, tone_hz| Person::comes(driver, &server.url, name, tone_hz);
+    [come("Anna", 440), come("Boris", 700)]
+}
+
+/// In the Lobby, and they hear each other.
+fn two_in_a_call(driver: &Rc<Driver>, server: &Server) -> [Person; 2] {
+    let people = two_people(driver, server);
+    people.iter().for_each(Person::joins_lobby);
+    all_hear_each_other(&people);
+    people
 }
 
 fn joined_hear_each_other(people: &[Person; 3]) {

@@ -4,22 +4,15 @@
 mod support;
 
 use std::net::UdpSocket;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::client::{Client, Sections};
 use support::server::Server;
-use support::tone::{are_exactly, dominant_hz};
+use support::story::{
+    ANNA_HZ, BORIS_HZ, CLARA_HZ, DEADLINE, guest, hears, join_talking, only_is_heard,
+};
+use support::tone::dominant_hz;
 use voxhall::demo::client::{Candidates, Join, JoinMute, Levels};
-
-/// Ends a test that has failed; what is awaited comes within a second.
-const DEADLINE: Duration = Duration::from_secs(20);
-/// Half a second of one voice.
-const HALF_A_SECOND: u64 = 25;
-
-const ANNA_HZ: f32 = 440.0;
-const BORIS_HZ: f32 = 660.0;
-const CLARA_HZ: f32 = 990.0;
 
 // ---- Who hears whom.
 
@@ -299,18 +292,6 @@ fn garbage() -> Vec<Vec<u8>> {
 
 // ---- The story's plumbing.
 
-/// A logged-in person with a socket, in no call.
-async fn guest(server: &Server, name: &str) -> Client {
-    let mut client = Client::login(&server.url, name).await.expect("a login");
-    client.connect_socket().await.expect("a socket");
-    client
-}
-
-async fn join_talking(client: &mut Client, hz: f32, sections: Sections) {
-    client.offer(&client.lobby(), sections).await.expect("the call takes him");
-    client.say_tone(hz);
-}
-
 /// Anna and boris in the Lobby, with one section each.
 async fn two_talking(server: &Server) -> (Client, Client) {
     let (mut anna, mut boris) = (guest(server, "anna").await, guest(server, "boris").await);
@@ -325,24 +306,6 @@ async fn hear_each_other(all: &[(&Client, f32)]) {
         let tones = all.iter().map(|(_, hz)| *hz).filter(|hz| hz != own);
         hears(one, &tones.collect::<Vec<f32>>()).await;
     }
-}
-
-async fn hears(client: &Client, tones: &[f32]) {
-    if let Err(heard) = client.hears_exactly(DEADLINE, tones).await {
-        let told = ["sdp", "tracks", "leave"].map(|name| format!("server.call.{name}"));
-        for name in told.iter().map(String::as_str).chain(["server.warning"]) {
-            eprintln!("{name}: {:#?}", client.events().all(name));
-        }
-        panic!("heard instead of {tones:?}: {heard:?}");
-    }
-}
-
-/// Half a second of the one tone, and not a packet of anybody else; what was under way before is
-/// not counted.
-async fn only_is_heard(client: &Client, hz: f32) {
-    client.listen(DEADLINE, HALF_A_SECOND / 2).await.expect("somebody is heard");
-    let heard = client.listen(DEADLINE, HALF_A_SECOND).await.expect("somebody is heard");
-    assert!(are_exactly(&heard, &[hz]), "heard instead of {hz} Hz: {heard:?}");
 }
 
 /// Every server.call.sdp that came.

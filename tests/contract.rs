@@ -3,22 +3,15 @@
 
 mod support;
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use support::client::{Client, Sections};
 use support::raw::{OFFER, Raw, holds, offer_of};
 use support::server::Server;
-use support::tone::are_exactly;
+use support::story::{ANNA_HZ, BORIS_HZ, CLARA_HZ, DEADLINE, guest, hears, lobby, people};
 use tokio_tungstenite::tungstenite::Message;
 use voxhall::demo::socket::Account;
 use voxhall::media::dialogue::{Dialogue, Ours, Reoffer, Unfit};
 use voxhall::media::sdp;
-
-const DEADLINE: Duration = Duration::from_secs(20);
-const ANNA_HZ: f32 = 440.0;
-const BORIS_HZ: f32 = 660.0;
-const CLARA_HZ: f32 = 990.0;
 
 // ---- The examples.
 
@@ -482,30 +475,14 @@ impl Raw {
     }
 }
 
-async fn people(server: &Server) -> [Account; 3] {
-    let login = async |name| Account::login(&server.url, name).await.expect("a login");
-    [login("anna").await, login("boris").await, login("clara").await]
-}
-
 async fn sockets([anna, boris, clara]: &[Account; 3]) -> [Raw; 3] {
     [Raw::connect(anna).await, Raw::connect(boris).await, Raw::connect(clara).await]
 }
 
-fn lobby(account: &Account) -> &str {
-    account.chat("Lobby").expect("the built-in core has a Lobby")
-}
-
 /// Somebody in the Lobby with one section, who says a tone.
 async fn talking(server: &Server, name: &str, hz: f32) -> Client {
-    let mut client = Client::login(&server.url, name).await.expect("a login");
-    client.connect_socket().await.expect("a socket");
+    let mut client = guest(server, name).await;
     client.offer(&client.lobby(), Sections::One).await.expect("the call takes him");
     client.say_tone(hz);
     client
-}
-
-async fn hears(client: &Client, tones: &[f32]) {
-    if let Err(heard) = client.hears_exactly(DEADLINE, tones).await {
-        assert!(are_exactly(&heard, tones), "heard instead of {tones:?}: {heard:?}");
-    }
 }

@@ -3,27 +3,22 @@
 
 mod support;
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
-use support::client::{Client, Sections};
+use support::client::Sections;
 use support::raw::{OFFER, Raw, holds, offer_of};
 use support::server::Server;
-use support::tone::are_exactly;
+use support::story::{
+    ANNA_HZ, BORIS_HZ, CLARA_HZ, DEADLINE, guest, hears, join_talking, lobby, only_is_heard, people,
+};
 use voxhall::demo::call::End;
 use voxhall::demo::socket::Account;
-
-const DEADLINE: Duration = Duration::from_secs(20);
-const ANNA_HZ: f32 = 440.0;
-const BORIS_HZ: f32 = 660.0;
-const CLARA_HZ: f32 = 990.0;
 
 // ---- Mute all.
 
 #[tokio::test]
 async fn mute_all_is_told_to_all_in_the_call_but_who_did_it() {
     let server = Server::start();
-    let (anna, boris, clara) = people(&server).await;
+    let [anna, boris, clara] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     let mut c = Raw::connect(&clara).await;
     a.offer(lobby(&anna)).await;
@@ -45,7 +40,7 @@ async fn mute_all_is_told_to_all_in_the_call_but_who_did_it() {
 #[tokio::test]
 async fn a_sticky_mute_all_holds_through_rejoin_until_it_is_lifted() {
     let server = Server::start();
-    let (anna, boris, clara) = people(&server).await;
+    let [anna, boris, clara] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     let mut c = Raw::connect(&clara).await;
     a.offer(lobby(&anna)).await;
@@ -82,7 +77,7 @@ async fn a_sticky_mute_all_holds_through_rejoin_until_it_is_lifted() {
 #[tokio::test]
 async fn in_a_direct_call_each_reads_the_others_name_of_the_mute_all() {
     let server = Server::start();
-    let (anna, boris, _) = people(&server).await;
+    let [anna, boris, _] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     a.offer(&boris.jid).await;
     b.offer(&anna.jid).await;
@@ -97,7 +92,7 @@ async fn after_mute_all_nobody_hears_a_client_that_sends_on() {
     let (mut anna, mut boris) = (guest(&server, "anna").await, guest(&server, "boris").await);
     let mut clara = guest(&server, "clara").await;
     for (one, hz) in [(&mut anna, ANNA_HZ), (&mut boris, BORIS_HZ), (&mut clara, CLARA_HZ)] {
-        join_talking(one, hz).await;
+        join_talking(one, hz, Sections::Ahead(1)).await;
     }
     hears(&anna, &[BORIS_HZ, CLARA_HZ]).await;
     let lobby = anna.lobby();
@@ -111,7 +106,7 @@ async fn after_mute_all_nobody_hears_a_client_that_sends_on() {
     only_is_heard(&boris, ANNA_HZ).await;
     only_is_heard(&clara, ANNA_HZ).await;
     // A reconnect does not help either.
-    join_talking(&mut boris, BORIS_HZ).await;
+    join_talking(&mut boris, BORIS_HZ, Sections::Ahead(1)).await;
     hears(&boris, &[ANNA_HZ]).await;
     only_is_heard(&clara, ANNA_HZ).await;
     assert!(anna.hears().is_empty(), "{:?}", anna.hears());
@@ -122,7 +117,7 @@ async fn after_mute_all_nobody_hears_a_client_that_sends_on() {
 #[tokio::test]
 async fn one_who_is_put_out_is_told_why_and_others_by_the_state() {
     let server = Server::start();
-    let (anna, boris, clara) = people(&server).await;
+    let [anna, boris, clara] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     let mut c = Raw::connect(&clara).await;
     let uid = a.offer(lobby(&anna)).await["uid"].clone();
@@ -152,7 +147,7 @@ async fn one_who_is_put_out_is_told_why_and_others_by_the_state() {
 #[tokio::test]
 async fn putting_out_works_by_http_as_well() {
     let server = Server::start();
-    let (anna, boris, clara) = people(&server).await;
+    let [anna, boris, clara] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     let uid = a.offer(lobby(&anna)).await["uid"].as_str().unwrap().to_owned();
     b.offer(lobby(&boris)).await;
@@ -177,7 +172,7 @@ async fn one_who_is_put_out_is_heard_no_more_though_he_sends_on() {
     let (mut anna, mut boris) = (guest(&server, "anna").await, guest(&server, "boris").await);
     let mut clara = guest(&server, "clara").await;
     for (one, hz) in [(&mut anna, ANNA_HZ), (&mut boris, BORIS_HZ), (&mut clara, CLARA_HZ)] {
-        join_talking(one, hz).await;
+        join_talking(one, hz, Sections::Ahead(1)).await;
     }
     hears(&clara, &[ANNA_HZ, BORIS_HZ]).await;
     let kick = json!({ "jid": anna.lobby(), "onliner": boris.account.jid });
@@ -191,7 +186,7 @@ async fn one_who_is_put_out_is_heard_no_more_though_he_sends_on() {
 #[tokio::test]
 async fn the_record_flag_is_told_to_all_by_the_state() {
     let server = Server::start();
-    let (anna, boris, _) = people(&server).await;
+    let [anna, boris, _] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     let uid = a.offer(lobby(&anna)).await["uid"].as_str().unwrap().to_owned();
     let params = json!({ "jid": lobby(&anna), "uid": uid, "audiorecord": true });
@@ -215,7 +210,7 @@ async fn the_record_flag_is_told_to_all_by_the_state() {
 #[tokio::test]
 async fn the_calls_get_shows_the_state_to_its_members_only() {
     let server = Server::start();
-    let (anna, boris, clara) = people(&server).await;
+    let [anna, boris, clara] = people(&server).await;
     let mut a = Raw::connect(&anna).await;
     let uid = a.offer(&boris.jid).await["uid"].as_str().unwrap().to_owned();
     let path = format!("calls/{uid}");
@@ -237,7 +232,7 @@ async fn the_calls_get_shows_the_state_to_its_members_only() {
 #[tokio::test]
 async fn a_device_that_joined_by_http_alone_is_in_the_call() {
     let server = Server::start();
-    let (anna, _, clara) = people(&server).await;
+    let [anna, _, clara] = people(&server).await;
     let mut c = Raw::connect(&clara).await;
     let path = Server::path(&anna, "ws/client.call.offer");
     let (status, reply) = server.post(&path, &offer_of(lobby(&anna), OFFER)).await;
@@ -246,15 +241,6 @@ async fn a_device_that_joined_by_http_alone_is_in_the_call() {
 }
 
 // ---- The story's plumbing.
-
-async fn people(server: &Server) -> (Account, Account, Account) {
-    let login = async |name| Account::login(&server.url, name).await.expect("a login");
-    (login("anna").await, login("boris").await, login("clara").await)
-}
-
-fn lobby(account: &Account) -> &str {
-    account.chat("Lobby").expect("the built-in core has a Lobby")
-}
 
 fn onliner<'s>(state: &'s Value, who: &Account) -> Option<&'s Value> {
     state["onliners"].as_array()?.iter().find(|one| one["jid"] == who.jid)
@@ -266,29 +252,4 @@ fn is_muted(state: &Value, who: &Account) -> bool {
 
 fn is_muted_by(state: &Value, who: &Account, by: &Account) -> bool {
     onliner(state, who).is_some_and(|one| one["muted"] == true && one["_muted_by"] == by.jid)
-}
-
-async fn guest(server: &Server, name: &str) -> Client {
-    let mut client = Client::login(&server.url, name).await.expect("a login");
-    client.connect_socket().await.expect("a socket");
-    client
-}
-
-async fn join_talking(client: &mut Client, hz: f32) {
-    client.offer(&client.lobby(), Sections::Ahead(1)).await.expect("the call takes him");
-    client.say_tone(hz);
-}
-
-async fn hears(client: &Client, tones: &[f32]) {
-    if let Err(heard) = client.hears_exactly(DEADLINE, tones).await {
-        panic!("heard instead of {tones:?}: {heard:?}");
-    }
-}
-
-/// A second of the one tone, and not a packet of anybody else; what was under way before is not
-/// counted.
-async fn only_is_heard(client: &Client, hz: f32) {
-    client.listen(DEADLINE, 12).await.expect("somebody is heard");
-    let heard = client.listen(DEADLINE, 50).await.expect("somebody is heard");
-    assert!(are_exactly(&heard, &[hz]), "heard instead of {hz} Hz: {heard:?}");
 }

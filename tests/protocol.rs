@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use support::client::{Client, Sections};
 use support::raw::{OFFER, Raw, holds, offer_of};
 use support::server::{Server, Stopped, refuses};
+use support::story::{lobby, people};
 use support::strict::Strict;
 use tokio_tungstenite::tungstenite::Message;
 use voxhall::demo::socket::Account;
@@ -16,7 +17,7 @@ use voxhall::demo::socket::Account;
 #[tokio::test]
 async fn an_offer_is_confirmed_then_answered_then_told_to_all() {
     let server = Server::start();
-    let (anna, boris) = people(&server).await;
+    let [anna, boris, _] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     a.settle().await;
     a.send("client.call.offer", offer_of(lobby(&anna), OFFER)).await;
@@ -33,7 +34,7 @@ async fn an_offer_is_confirmed_then_answered_then_told_to_all() {
 #[tokio::test]
 async fn a_second_one_joins_and_the_last_one_to_leave_ends_the_call() {
     let server = Server::start();
-    let (anna, boris) = people(&server).await;
+    let [anna, boris, _] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     let first = a.offer(lobby(&anna)).await;
     let second = b.offer(lobby(&boris)).await;
@@ -57,7 +58,7 @@ async fn a_second_one_joins_and_the_last_one_to_leave_ends_the_call() {
 #[tokio::test]
 async fn own_mute_is_told_to_the_own_devices_and_by_the_state() {
     let server = Server::start();
-    let (anna, boris) = people(&server).await;
+    let [anna, boris, _] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     let mut phone = Raw::with(&anna, "device=phone").await;
     a.offer(lobby(&anna)).await;
@@ -74,7 +75,7 @@ async fn own_mute_is_told_to_the_own_devices_and_by_the_state() {
 #[tokio::test]
 async fn enabled_audio_decides_on_the_mute_where_both_are_said() {
     let server = Server::start();
-    let (anna, _) = people(&server).await;
+    let [anna, _, _] = people(&server).await;
     let mut a = Raw::connect(&anna).await;
     for (muted, enabled_audio) in [(false, false), (true, true)] {
         let mut offer = offer_of(lobby(&anna), OFFER);
@@ -91,7 +92,7 @@ async fn enabled_audio_decides_on_the_mute_where_both_are_said() {
 #[tokio::test]
 async fn a_second_device_puts_the_first_one_out() {
     let server = Server::start();
-    let (anna, boris) = people(&server).await;
+    let [anna, boris, _] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     let mut phone = Raw::with(&anna, "device=phone").await;
     let first = a.offer(lobby(&anna)).await;
@@ -110,7 +111,7 @@ async fn a_second_device_puts_the_first_one_out() {
 #[tokio::test]
 async fn a_socket_that_asks_for_it_gets_server_call_answer_instead() {
     let server = Server::start();
-    let (anna, _) = people(&server).await;
+    let [anna, _, _] = people(&server).await;
     let mut old = Raw::with(&anna, "device=old&answer=answer").await;
     for trickle in [false, true] {
         let mut offer = offer_of(lobby(&anna), OFFER);
@@ -131,7 +132,7 @@ async fn a_socket_that_asks_for_it_gets_server_call_answer_instead() {
 #[tokio::test]
 async fn who_comes_later_is_told_of_the_call_that_goes_on() {
     let server = Server::start();
-    let (anna, boris) = people(&server).await;
+    let [anna, boris, _] = people(&server).await;
     let mut a = Raw::connect(&anna).await;
     let uid = a.offer(lobby(&anna)).await["uid"].clone();
     let mut b = Raw::connect(&boris).await;
@@ -146,7 +147,7 @@ async fn who_comes_later_is_told_of_the_call_that_goes_on() {
 #[tokio::test]
 async fn a_direct_call_rings_at_once_and_each_reads_the_others_name() {
     let server = Server::start();
-    let (anna, boris) = people(&server).await;
+    let [anna, boris, _] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     let answer = a.offer(&boris.jid).await;
     assert_eq!(answer["jid"], boris.jid);
@@ -168,8 +169,7 @@ async fn a_direct_call_rings_at_once_and_each_reads_the_others_name() {
 #[tokio::test]
 async fn a_third_one_hears_nothing_of_a_direct_call() {
     let server = Server::start();
-    let (anna, boris) = people(&server).await;
-    let clara = Account::login(&server.url, "clara").await.unwrap();
+    let [anna, boris, clara] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     let mut c = Raw::connect(&clara).await;
     a.offer(&boris.jid).await;
@@ -183,7 +183,7 @@ async fn a_third_one_hears_nothing_of_a_direct_call() {
 #[tokio::test]
 async fn the_callees_own_offer_is_his_acceptance() {
     let server = Server::start();
-    let (anna, boris) = people(&server).await;
+    let [anna, boris, _] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     let mut phone = Raw::with(&boris, "device=phone").await;
     let uid = a.offer(&boris.jid).await["uid"].clone();
@@ -203,7 +203,7 @@ async fn the_callees_own_offer_is_his_acceptance() {
 #[tokio::test]
 async fn a_refusal_is_told_to_the_caller_and_the_refusers_other_devices_and_ends_the_call() {
     let server = Server::start();
-    let (anna, boris) = people(&server).await;
+    let [anna, boris, _] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     let mut phone = Raw::with(&boris, "device=phone").await;
     let uid = a.offer(&boris.jid).await["uid"].clone();
@@ -227,7 +227,7 @@ async fn a_refusal_is_told_to_the_caller_and_the_refusers_other_devices_and_ends
 #[tokio::test]
 async fn the_caller_and_nobody_else_may_stop_the_ringing() {
     let server = Server::start();
-    let (anna, boris) = people(&server).await;
+    let [anna, boris, _] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     let mut phone = Raw::with(&boris, "device=phone").await;
     let uid = a.offer(&boris.jid).await["uid"].clone();
@@ -247,7 +247,7 @@ async fn the_caller_and_nobody_else_may_stop_the_ringing() {
 async fn a_call_nobody_answers_ends_when_its_ringing_does() {
     let variables = [("VOXHALL_CALL_BUZZ_TIMEOUT_S", "1")];
     let server = Server::with(&["--http", "127.0.0.1:0"], &variables);
-    let (anna, boris) = people(&server).await;
+    let [anna, boris, _] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     let uid = a.offer(&boris.jid).await["uid"].clone();
     assert_eq!(b.event("server.call.buzz").await["buzz_timeout"], 1);
@@ -263,7 +263,7 @@ async fn a_call_nobody_answers_ends_when_its_ringing_does() {
 async fn a_callee_who_comes_later_is_rung_for_the_rest_of_the_time() {
     let variables = [("VOXHALL_CALL_BUZZ_TIMEOUT_S", "3600")];
     let server = Server::with(&["--http", "127.0.0.1:0"], &variables);
-    let (anna, boris) = people(&server).await;
+    let [anna, boris, _] = people(&server).await;
     let mut a = Raw::connect(&anna).await;
     let uid = a.offer(&boris.jid).await["uid"].clone();
     let mut b = Raw::connect(&boris).await;
@@ -280,8 +280,7 @@ async fn a_callee_who_comes_later_is_rung_for_the_rest_of_the_time() {
 #[tokio::test]
 async fn a_group_is_rung_only_by_client_call_buzz_and_only_whom_it_names() {
     let server = Server::start();
-    let (anna, boris) = people(&server).await;
-    let clara = Account::login(&server.url, "clara").await.unwrap();
+    let [anna, boris, clara] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     let mut c = Raw::connect(&clara).await;
     a.offer(lobby(&anna)).await;
@@ -310,7 +309,7 @@ async fn a_group_is_rung_only_by_client_call_buzz_and_only_whom_it_names() {
 #[tokio::test]
 async fn what_is_wrong_is_warned_about_to_its_sender_alone() {
     let server = Server::start();
-    let (anna, boris) = people(&server).await;
+    let [anna, boris, _] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     let mut phone = Raw::with(&anna, "device=phone").await;
     let chat = lobby(&anna).to_owned();
@@ -378,7 +377,7 @@ fn wrong_events(chat: &str) -> Vec<(Value, &'static str)> {
 #[tokio::test]
 async fn an_offer_that_is_refused_leaves_no_call_behind() {
     let server = Server::start();
-    let (anna, boris) = people(&server).await;
+    let [anna, boris, _] = people(&server).await;
     let mut a = Raw::connect(&anna).await;
     a.send("client.call.offer", offer_of(lobby(&anna), "hello")).await;
     assert_eq!(a.event("server.warning").await["code"], "bad_sdp");
@@ -392,7 +391,7 @@ async fn an_offer_that_is_refused_leaves_no_call_behind() {
 #[tokio::test]
 async fn an_oversize_message_closes_its_own_socket_with_1009() {
     let server = Server::start();
-    let (anna, boris) = people(&server).await;
+    let [anna, boris, _] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     b.offer(lobby(&boris)).await;
     b.state(|state| holds(state, &[&boris])).await;
@@ -409,7 +408,7 @@ async fn an_oversize_message_closes_its_own_socket_with_1009() {
 #[tokio::test]
 async fn sigterm_closes_the_sockets_and_ends_with_0_and_one_line_on_stdout() {
     let server = Server::start();
-    let (anna, _) = people(&server).await;
+    let [anna, _, _] = people(&server).await;
     let mut a = Raw::connect(&anna).await;
     a.settle().await;
     let (code, stopped) = tokio::join!(a.close_code(), server.stop());
@@ -421,7 +420,7 @@ async fn sigterm_closes_the_sockets_and_ends_with_0_and_one_line_on_stdout() {
 #[tokio::test]
 async fn a_draining_server_takes_no_new_call_and_ends_with_its_last_one() {
     let server = Server::start();
-    let (anna, boris) = people(&server).await;
+    let [anna, boris, _] = people(&server).await;
     let (mut a, mut b) = (Raw::connect(&anna).await, Raw::connect(&boris).await);
     let (status, body) = server.fetch("/readyz").await;
     assert_eq!((status, &body["ok"]), (200, &json!(true)));
@@ -469,7 +468,7 @@ async fn the_log_tells_no_token_no_description_and_no_ice_password() {
     let mut anna = Client::login(&server.url, "anna").await.unwrap();
     anna.connect_socket().await.unwrap();
     anna.offer(&anna.lobby(), Sections::One).await.unwrap();
-    let (boris, clara) = people(&server).await;
+    let [boris, clara, _] = people(&server).await;
     let mut b = Raw::connect(&boris).await;
     let by_query = format!("device=raw&token={}", clara.token);
     let mut c = Raw::with(&clara, &by_query).await;
@@ -556,16 +555,6 @@ fn the_strict_client_reads_states_of_rising_version_only() {
         *bad.pointer_mut(pointer).unwrap() = value;
         assert!(Strict::default().try_check(&bad).is_err(), "{bad}");
     }
-}
-
-/// Two people who are logged in.
-async fn people(server: &Server) -> (Account, Account) {
-    let login = async |name| Account::login(&server.url, name).await.expect("a login");
-    (login("anna").await, login("boris").await)
-}
-
-fn lobby(account: &Account) -> &str {
-    account.chat("Lobby").expect("the built-in core has a Lobby")
 }
 
 fn ringing(state: &Value) -> bool {

@@ -5,5 +5,6 @@ pub mod client;
 pub mod ears;
 pub mod raw;
 pub mod server;
+pub mod story;
 pub mod strict;
 pub mod tone;
