@@ -199,7 +199,7 @@ impl CallTask {
             ClientEvent::Kick { onliner, .. } => Input::Kick { by: who, who: person(&onliner)? },
             ClientEvent::Record { uid, audiorecord, .. } => {
                 self.check_uid(&uid)?;
-                Input::Record { on: audiorecord }
+                Input::Record { who, on: audiorecord }
             }
             ClientEvent::Ping | ClientEvent::Confirm { .. } | ClientEvent::Activity => {
                 return Err(Refusal::new("unknown_event", "this is not an event of a call"));

@@ -56,6 +56,7 @@ impl CallTask {
                 }
                 Effect::OfferSlots { leg, slots } => self.offer_slots(leg, slots),
                 Effect::Listed => told(self.summary()),
+                Effect::RecordBegan { .. } | Effect::RecordEnded { .. } => {}
                 Effect::Finished => {}
             }
         }

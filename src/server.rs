@@ -167,6 +167,7 @@ fn shared(
         lost_grace: call.media_lost_removed.saturating_sub(call.media_lost_shown),
         connect_timeout: call.media_lost_removed,
         socketless_max: call.socketless_max,
+        record_auto: false,
     };
     let sdp = sdp::Limits {
         bytes: config.sdp.bytes.get(),

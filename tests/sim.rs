@@ -44,6 +44,8 @@ mod solo;
 mod speech;
 #[path = "sim/story.rs"]
 mod story;
+#[path = "sim/tape.rs"]
+mod tape;
 #[path = "sim/trials.rs"]
 mod trials;
 #[path = "sim/turns.rs"]

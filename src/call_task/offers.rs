@@ -48,6 +48,7 @@ impl CallTask {
             useragent: Arc::from(signal.useragent.as_str()),
             leg,
             muted,
+            no_record: false,
             has_socket: signal.has_socket,
             slots,
             growth,

@@ -9,6 +9,7 @@
 //! - [`rtp`]: a packet's header, read and written.
 //! - [`opus`]: how long a packet sounds, and whether it can hold a voice.
 //! - [`talking`]: whether a voice is talking, from the levels of its packets.
+//! - [`timeline`]: the time of a recording: sample axes, and their clocks.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -29,6 +30,7 @@ pub mod rtp;
 pub mod slots;
 pub mod talking;
 pub mod time;
+pub mod timeline;
 
 pub use call::{Call, Effect, Input, Refusal};
 pub use discard::Discard;

@@ -133,3 +133,49 @@ pub const NOISE_RISES_VOICELESS_DB: u8 = 20;
 /// In this time of a quieter level the noise is believed to be that quiet: a few frames, so that
 /// one dip of a babble does not count.
 pub const NOISE_FALLS: Duration = Duration::from_millis(80);
+
+// What is recorded.
+
+/// How long a recorded packet waits for one that it overtook: longer than any path reorders.
+/// Beyond: the missing one is concealed, and late where it still comes.
+pub const AXIS_REORDER_WAIT: Duration = Duration::from_millis(120);
+
+/// Packets of one voice that wait so, a second of the shortest usual ones. Beyond: no more waiting.
+pub const AXIS_WAITING_MAX: usize = 100;
+
+/// How far a timestamp may lie behind the time its packet came at: a network that stalled. Beyond:
+/// the sender's timestamps stood still, and the axis begins anew.
+pub const AXIS_BEHIND_MAX: Duration = Duration::from_secs(5);
+
+/// How far a timestamp may lie ahead, after packets that were delayed. Beyond: the sender set them
+/// anew.
+pub const AXIS_AHEAD_MAX: Duration = Duration::from_secs(5);
+
+/// The same over a mute, in either direction: clients may let timestamps stand still meanwhile.
+pub const UNMUTE_SLIP_MAX: Duration = Duration::from_millis(100);
+
+/// A gap is filled in steps of Opus's shortest frame, 2.5 ms (RFC 7845 section 4.1).
+pub const FILL_STEP_SAMPLES: u64 = 120;
+
+/// So much of a loss the decoder conceals, 200 ms; then it has faded out, and silence follows.
+pub const CONCEALED_LOST_SAMPLES: u64 = 9_600;
+
+/// So much of an unsent stretch it fills with the noise it learnt, 500 ms: DTX renews it each
+/// 400 ms.
+pub const CONCEALED_DTX_SAMPLES: u64 = 24_000;
+
+/// Of so long the least delayed packet tells the sender's clock: 250 packets, of which one was
+/// hardly delayed.
+pub const CLOCK_WINDOW: Duration = Duration::from_secs(5);
+
+/// How fast two clocks may part, in ppm: crystals are good for 100 each, and a half more.
+pub const CLOCK_SLOPE_PPM: i64 = 300;
+
+/// Less than so much nobody corrects: 1 ms.
+pub const PLACE_SLACK_SAMPLES: u64 = 48;
+
+/// How far a voice that does not pause may drift before it is cut: 10 ms.
+pub const PLACE_CUT_SAMPLES: u64 = 480;
+
+/// The most that a cut blends over, 40 ms. Beyond: silence, or left out.
+pub const PLACE_BLEND_SAMPLES: u64 = 1_920;

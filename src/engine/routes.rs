@@ -25,6 +25,8 @@ pub struct Permits {
     pub audible: Vec<LegId>,
     /// The legs of each person who has several: nobody hears himself on another device.
     pub shared: Vec<Vec<LegId>>,
+    /// Legs whose voice is recorded, of those that may be heard.
+    pub recorded: Vec<LegId>,
 }
 
 impl Permits {
@@ -96,6 +98,7 @@ struct Member {
     seat: u32,
     sends: bool,
     audible: bool,
+    recorded: bool,
     /// Rises each time the voice may be heard again: a new tenure on every slot.
     epoch: u32,
     talking: Talking,
@@ -144,6 +147,7 @@ impl Routes {
             seat,
             sends,
             audible: false,
+            recorded: false,
             epoch: 0,
             talking: Talking::default(),
             staged_at: self.now,
@@ -224,6 +228,13 @@ impl Routes {
         member.audible.then_some((voice, member.routes.as_slice()))
     }
 
+    /// Whether what this leg says now is recorded.
+    pub fn is_recorded(&self, leg: LegId) -> bool {
+        // Most calls are not.
+        !self.permits.recorded.is_empty()
+            && self.members.get(&leg).is_some_and(|member| member.recorded)
+    }
+
     /// Whether some voices have no slot at some listener: then each keeps its last moments.
     pub fn is_scarce(&self) -> bool {
         self.scarce
@@ -281,6 +292,7 @@ impl Routes {
 
     fn derive_audible(&mut self) {
         self.permits.audible.sort_unstable();
+        self.permits.recorded.sort_unstable();
         for (leg, member) in &mut self.members {
             let audible = member.sends && self.permits.audible.binary_search(leg).is_ok();
             if audible && !member.audible {
@@ -290,6 +302,7 @@ impl Routes {
                 self.turns.push(Turn { leg: *leg, level: None });
             }
             member.audible = audible;
+            member.recorded = audible && self.permits.recorded.binary_search(leg).is_ok();
         }
         let members = &self.members;
         let talks = |leg: &LegId| members.get(leg).is_some_and(|it| it.talking.is_talking());

@@ -62,7 +62,7 @@ impl Story {
             Request::Buzz(targets) => Input::Buzz { who, targets },
             Request::BuzzCancel => Input::BuzzCancel { who },
             Request::Reject => return self.handle_reject(device),
-            Request::Record { on } => Input::Record { on },
+            Request::Record { on } => Input::Record { who, on },
             Request::MuteAll { sticky } => return self.handle_mute_all(device, sticky),
             Request::LiftMute => return self.handle_lift(device),
             Request::Kick(whom) => Input::Kick { by: who, who: whom },
@@ -183,7 +183,9 @@ impl Story {
         let (name, has_socket) =
             (self.devices[device].name.clone(), self.devices[device].has_socket);
         let useragent = "".into();
-        let join = Join { who, device: name, useragent, leg, muted, has_socket, slots, growth };
+        let no_record = super::tape::is_private(&who);
+        let join =
+            Join { who, device: name, useragent, leg, muted, no_record, has_socket, slots, growth };
         if let Err(refusal) = self.input(chat, Input::Join(join))? {
             return broken(Promise::AlwaysBack, format!("admitted, then {refusal}"));
         }

@@ -166,6 +166,8 @@ impl Story {
             | Effect::Restart { .. }
             | Effect::Sound { .. }
             | Effect::Rejected { .. }
+            | Effect::RecordBegan { .. }
+            | Effect::RecordEnded { .. }
             | Effect::Listed
             | Effect::Finished => {}
         }

@@ -44,6 +44,8 @@ pub enum Sabotage {
     StickinessLost,
     /// What a stranger asks is done as if an onliner had asked.
     StrangersHeeded,
+    /// What may be heard is recorded, whatever the call says.
+    TapeRuns,
     /// Rung devices are not told that it is over.
     RingingLost,
 }
@@ -70,6 +72,7 @@ impl Sabotage {
         (Sabotage::VersionsRepeat, Promise::VersionsRise),
         (Sabotage::StatesLost, Promise::LastWordHolds),
         (Sabotage::TimersLost, Promise::DeadlinesAreMet),
+        (Sabotage::TapeRuns, Promise::RecordedAsTold),
         (Sabotage::RingingLost, Promise::LastWordHolds),
     ];
 }

@@ -245,6 +245,9 @@ impl Story {
             self.watch.came(self.time, &frame);
         }
         let sent = self.worker.handle_rtp(self.time, leg, packet);
+        if let Some(taken) = self.worker.taped.take() {
+            self.watch.tape.packet(self.time, leg, taken)?;
+        }
         let listeners = |call| self.worker.listeners(call).collect();
         self.watch.sent(self.time, leg, &sent, listeners)?;
         for sent in sent {
@@ -315,6 +318,7 @@ fn rules(chance: &mut Chance, size: Size) -> Rules {
         lost_grace: chance.millis(500..3_000),
         connect_timeout: chance.millis(1_500..3_000),
         socketless_max: chance.millis(1_000..5_000),
+        record_auto: chance.permille(200),
     }
 }
 

@@ -14,6 +14,7 @@ use engine::{Call, Jid, LegId, Time};
 use super::numbers::Numbers;
 use super::solo::Solos;
 use super::speech::Frame;
+use super::tape::Tape;
 use super::turns::Turns;
 use super::voices::Voices;
 use super::worker::{LEVEL_ID, Sent};
@@ -34,6 +35,7 @@ pub enum Promise {
     Bounded,
     AlwaysBack,
     AllEnds,
+    RecordedAsTold,
 }
 
 #[derive(Clone, Debug)]
@@ -64,6 +66,7 @@ pub struct Watch {
     voices: Voices,
     pub solos: Solos,
     pub turns: Turns,
+    pub tape: Tape,
     pub forwarded: u64,
 }
 
@@ -85,6 +88,7 @@ impl Watch {
         devices_max: usize,
         keeper: Option<&Jid>,
     ) -> Result<(), Complaint> {
+        self.tape.roster(now, no, call);
         let mut here = BTreeMap::new();
         for onliner in call.onliners() {
             let legs = onliner.legs.len();

@@ -65,6 +65,8 @@ pub struct Worker {
     /// The last word of each call.
     pub permits: BTreeMap<u64, Permits>,
     pub notices: Vec<(u64, Notice)>,
+    /// Whether the newest packet that may be heard is recorded.
+    pub taped: Option<bool>,
     pub(super) seats: Vec<Option<Leg>>,
     free: Vec<u32>,
     legs: BTreeMap<LegId, u32>,
@@ -242,6 +244,7 @@ impl Worker {
             || sabotage == Sabotage::ContestsLost;
         routes.hear(id, Said { at: now, level, samples: 960, is_silence, is_voiceless: false });
         let scarce = routes.is_scarce();
+        self.taped = Some(routes.is_recorded(id) || sabotage == Sabotage::TapeRuns);
         let Some((voice, routed)) = routes.of(id) else { return Vec::new() };
         let mut places = routed.to_vec();
         let voice = match sabotage {

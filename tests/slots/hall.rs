@@ -41,7 +41,7 @@ impl Hall {
             routes.join(LegId(person as u64), person as u32, slots, true);
         }
         let audible = (0..people as u64).map(LegId).collect();
-        routes.permit(Permits { version: 1, audible, shared: Vec::new() });
+        routes.permit(Permits { version: 1, audible, ..Permits::default() });
         let streams = (0..people).map(|_| vec![Stream::new(0, 0); slots]).collect();
         Hall { routes, rings: vec![Ring::default(); people], streams }
     }

@@ -33,6 +33,10 @@ pub enum Effect {
     Rejected { caller: Jid, by: Jid, device: DeviceName, reason: Arc<str> },
     /// Offer the leg sections until it has this many slots.
     OfferSlots { leg: LegId, slots: usize },
+    /// Begin a recording; by whom, where somebody asked for it.
+    RecordBegan { by: Option<Jid> },
+    /// End it.
+    RecordEnded { by: Option<Jid> },
     /// The call's line in `server.online` changed.
     Listed,
     /// The call is over; nothing follows but a `State`.

@@ -50,8 +50,14 @@ pub enum Input {
         by: Jid,
         who: Jid,
     },
+    /// Record the call, or cease to.
     Record {
+        who: Jid,
         on: bool,
+    },
+    /// What is recorded arrives on the disk, or does not: it is full.
+    Recorder {
+        writes: bool,
     },
     /// A device's socket came or went.
     Socket {
@@ -92,6 +98,8 @@ pub struct Join {
     pub useragent: Arc<str>,
     pub leg: LegId,
     pub muted: bool,
+    /// The core says that this person may not be recorded.
+    pub no_record: bool,
     /// Whether the device has a socket: one that joins by HTTP alone may have none.
     pub has_socket: bool,
     /// Sections in which the server may send, one voice each.

@@ -9,6 +9,7 @@ mod effect;
 mod input;
 mod moderate;
 mod onliner;
+mod record;
 mod roster;
 mod sections;
 mod talk;
@@ -42,6 +43,8 @@ pub struct Rules {
     /// From the offer to the leg's removal if it never connects.
     pub connect_timeout: Duration,
     pub socketless_max: Duration,
+    /// Every call is recorded from its start on.
+    pub record_auto: bool,
 }
 
 /// Where the call happens.
@@ -76,7 +79,9 @@ pub struct Call {
     phase: Phase,
     onliners: Vec<Onliner>,
     buzz: Option<buzz::Buzz>,
-    audiorecord: bool,
+    record: record::Record,
+    /// The rule has begun a recording: whoever ends it has ended it.
+    was_recorded: bool,
     /// Who keeps the others muted.
     sticky: Option<Jid>,
     permits: Permits,
@@ -112,7 +117,8 @@ impl Call {
             phase,
             onliners: Vec::new(),
             buzz: None,
-            audiorecord: false,
+            record: record::Record::default(),
+            was_recorded: false,
             sticky: None,
             permits: Permits::default(),
             gentime: 0,
@@ -140,7 +146,8 @@ impl Call {
             Input::MuteAll { who, sticky } => self.mute_all(now, &who, sticky)?,
             Input::LiftMute { who } => self.lift_mute(now, &who)?,
             Input::Kick { by, who } => self.kick(now, &by, &who)?,
-            Input::Record { on } => self.record(now, on),
+            Input::Record { who, on } => self.record(now, Some(who), on),
+            Input::Recorder { writes } => self.recorder(now, writes),
             Input::Socket { who, device, held } => self.socket(now, &who, &device, held),
             Input::Link { leg, seen } => self.link(now, leg, seen),
             Input::Talking { leg, level } => self.talking(leg, level),
@@ -220,10 +227,6 @@ impl Call {
         self.buzz.is_some()
     }
 
-    pub fn is_recording(&self) -> bool {
-        self.audiorecord
-    }
-
     /// A version above every former one, for a state that is told now.
     pub fn next_gentime(&mut self, wall: Wall) -> i64 {
         self.gentime = wall.as_nanos().max(self.gentime.saturating_add(GENTIME_STEP_NANOS));
@@ -259,16 +262,20 @@ impl Call {
         }
     }
 
-    /// Whoever is not muted may be heard, by others.
+    /// Whoever is not muted may be heard, by others, and is recorded while the call is.
     fn derive_permits(&mut self) {
-        let unmuted = self.onliners.iter().filter(|onliner| !onliner.mute.is_muted());
-        let audible: Vec<LegId> =
-            unmuted.flat_map(|onliner| onliner.legs.iter().map(|leg| leg.id)).collect();
+        let unmuted = || self.onliners.iter().filter(|onliner| !onliner.mute.is_muted());
+        let ids = |onliner: &Onliner| onliner.legs.iter().map(|leg| leg.id).collect::<Vec<_>>();
+        let audible: Vec<LegId> = unmuted().flat_map(ids).collect();
+        let taped = unmuted().filter(|onliner| self.record.is_wanted() && !onliner.no_record);
+        let recorded: Vec<LegId> = taped.flat_map(ids).collect();
         let several = self.onliners.iter().filter(|onliner| onliner.legs.len() > 1);
         let shared: Vec<Vec<LegId>> =
             several.map(|onliner| onliner.legs.iter().map(|leg| leg.id).collect()).collect();
-        if audible != self.permits.audible || shared != self.permits.shared {
-            self.permits = Permits { version: self.permits.version + 1, audible, shared };
+        let version = self.permits.version;
+        let permits = Permits { version, audible, shared, recorded };
+        if permits != self.permits {
+            self.permits = Permits { version: version + 1, ..permits };
             self.effects.push_back(Effect::Permit(self.permits.clone()));
         }
     }
@@ -283,13 +290,6 @@ impl Call {
                     self.effects.push_back(Effect::OfferSlots { leg: leg.id, slots });
                 }
             }
-        }
-    }
-
-    fn record(&mut self, now: Now, on: bool) {
-        if self.audiorecord != on {
-            self.audiorecord = on;
-            self.changed(now);
         }
     }
 
@@ -308,6 +308,7 @@ impl Call {
             Phase::Finished { start, .. } => start,
         };
         self.phase = Phase::Finished { start, finish: now.wall };
+        self.record(now, None, false);
         self.changed(now);
         self.derive_permits();
         self.effects.push_back(Effect::Listed);

@@ -58,6 +58,8 @@ pub struct Onliner {
     pub who: Jid,
     pub mute: Mute,
     pub legs: Vec<Leg>,
+    /// Nothing of him is recorded.
+    pub no_record: bool,
     pub(super) heard: super::talk::Heard,
 }
 
@@ -75,8 +77,14 @@ pub struct Leg {
 }
 
 impl Onliner {
-    pub(super) fn new(who: Jid, mute: Mute, leg: Leg) -> Onliner {
-        Onliner { who, mute, legs: alloc::vec![leg], heard: super::talk::Heard::default() }
+    pub(super) fn new(join: &super::Join, mute: Mute, leg: Leg) -> Onliner {
+        Onliner {
+            who: join.who.clone(),
+            mute,
+            legs: alloc::vec![leg],
+            no_record: join.no_record,
+            heard: super::talk::Heard::default(),
+        }
     }
 
     /// How loud he talks, where he talks and may be heard.

@@ -21,7 +21,7 @@ impl Call {
                 if mute.is_muted() != join.muted {
                     self.effects.push_back(Effect::Sound { who: join.who.clone(), muted: true });
                 }
-                self.onliners.push(Onliner::new(join.who.clone(), mute, leg));
+                self.onliners.push(Onliner::new(join, mute, leg));
                 self.effects.push_back(Effect::Listed);
             }
         }
@@ -39,6 +39,7 @@ impl Call {
             }
             (_, Phase::Calling | Phase::Live { .. } | Phase::Finished { .. }) => {}
         }
+        self.record_by_rule(now);
         self.changed(now);
         Ok(())
     }
@@ -46,6 +47,7 @@ impl Call {
     /// Another leg of somebody who is here: the same onliner, with the same mute.
     fn add_leg(&mut self, known: usize, join: &Join, leg: Leg) {
         let onliner = &mut self.onliners[known];
+        onliner.no_record = join.no_record;
         if join.muted && !onliner.mute.is_muted() {
             onliner.mute = Mute::BySelf;
         }

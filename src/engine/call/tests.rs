@@ -22,6 +22,7 @@ const RULES: Rules = Rules {
     lost_grace: Duration::from_secs(30),
     connect_timeout: Duration::from_secs(40),
     socketless_max: Duration::from_secs(600),
+    record_auto: false,
 };
 
 impl Story {
@@ -62,6 +63,7 @@ impl Story {
             useragent: "".into(),
             leg: LegId(self.legs),
             muted,
+            no_record: name.starts_with("private"),
             has_socket: true,
             slots: 1,
             growth: Growth::ByOffer,
@@ -673,6 +675,7 @@ fn a_leg_without_any_socket_lives_as_long_as_one_that_lost_it() {
         useragent: "".into(),
         leg: LegId(1),
         muted: false,
+        no_record: false,
         has_socket: false,
         slots: 1,
         growth: Growth::Never,
@@ -687,3 +690,58 @@ fn a_leg_without_any_socket_lives_as_long_as_one_that_lost_it() {
 
 /// Between two talking events.
 const TALKING: Duration = crate::limits::TALKING_INTERVAL;
+
+#[test]
+fn a_recording_takes_whoever_may_speak_and_may_be_recorded() {
+    let mut story = Story::group();
+    for name in ["anna", "boris", "private"] {
+        story.join(name, "pc", false).unwrap();
+    }
+    let effects = story.input(Input::Record { who: jid("anna"), on: true }).unwrap();
+    let recorded = |effects: &[Effect]| {
+        effects.iter().rev().find_map(|effect| match effect {
+            Effect::Permit(permits) => Some(permits.recorded.clone()),
+            _ => None,
+        })
+    };
+    assert!(effects.contains(&Effect::RecordBegan { by: Some(jid("anna")) }));
+    assert_eq!(recorded(&effects), Some(alloc::vec![LegId(1), LegId(2)]));
+    let effects = story.input(Input::Sound { who: jid("boris"), muted: true }).unwrap();
+    assert_eq!(recorded(&effects), Some(alloc::vec![LegId(1)]));
+    let effects = story.input(Input::Record { who: jid("anna"), on: false }).unwrap();
+    assert_eq!(recorded(&effects), Some(Vec::new()));
+}
+
+#[test]
+fn a_full_disk_is_told_and_the_call_records_again_once_there_is_room() {
+    let mut story = Story::group();
+    story.join("anna", "pc", false).unwrap();
+    story.input(Input::Record { who: jid("anna"), on: true }).unwrap();
+    story.input(Input::Recorder { writes: false }).unwrap();
+    assert!(!story.call.is_recording() && story.call.is_record_stopped());
+    story.input(Input::Recorder { writes: true }).unwrap();
+    assert!(story.call.is_recording());
+    story.input(Input::Record { who: jid("anna"), on: false }).unwrap();
+    story.input(Input::Recorder { writes: true }).unwrap();
+    assert!(!story.call.is_recording());
+}
+
+#[test]
+fn a_call_recorded_by_rule_begins_with_its_start_and_stays_off_once_ended() {
+    let rules = Rules { record_auto: true, ..RULES };
+    let mut story = Story::direct();
+    story.call = Call::new(story.now, Place::Direct([jid("anna"), jid("boris")]), rules);
+    story.join("anna", "pc", false).unwrap();
+    assert!(!story.call.is_recording());
+    story.join("boris", "pc", false).unwrap();
+    assert!(story.call.is_recording());
+    story.input(Input::Record { who: jid("boris"), on: false }).unwrap();
+    story.join("boris", "tv", false).unwrap();
+    assert!(!story.call.is_recording());
+    story.input(Input::Record { who: jid("boris"), on: true }).unwrap();
+    story.leave("boris", "tv").unwrap();
+    let effects = story.leave("anna", "pc").unwrap();
+    let ended = effects.iter().position(|it| *it == Effect::RecordEnded { by: None });
+    let finished = effects.iter().position(|it| *it == Effect::Finished);
+    assert!(ended.is_some() && ended < finished, "{effects:?}");
+}

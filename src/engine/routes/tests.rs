@@ -2,7 +2,7 @@ use super::*;
 
 fn permits(version: u64, audible: &[u64]) -> Permits {
     let audible = audible.iter().map(|id| LegId(*id)).collect();
-    Permits { version, audible, shared: Vec::new() }
+    Permits { version, audible, ..Permits::default() }
 }
 
 fn call(legs: &[u64], slots: usize) -> Routes {

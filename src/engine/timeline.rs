@@ -1,0 +1,292 @@
+//! A recording's time: each recorded voice has a sample axis of its own ([`Axis`]), made while
+//! its packets come, and a map from that axis to the call's time ([`ClockMap`]), by which a mix
+//! places it ([`Placement`]).
+//!
+//! Knows no files and decodes nothing. Packets come in; what is to be written, in order and without
+//! holes, goes out: the packets themselves, and between them so much to conceal or so much silence
+//! (RFC 7845 section 4.1).
+
+mod clock;
+mod place;
+#[cfg(test)]
+mod tests;
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use core::time::Duration;
+
+pub use clock::{ClockMap, ClockPoint};
+pub use place::{Placement, Step};
+
+use crate::limits::{
+    AXIS_AHEAD_MAX, AXIS_BEHIND_MAX, AXIS_REORDER_WAIT, AXIS_WAITING_MAX, CLOCK_WINDOW,
+    CONCEALED_DTX_SAMPLES, CONCEALED_LOST_SAMPLES, FILL_STEP_SAMPLES, FRAME_SAMPLES, RTP_HZ,
+    UNMUTE_SLIP_MAX,
+};
+use crate::slots::Arrival;
+use crate::{LegId, Time};
+
+/// A packet of a voice that is recorded, as its worker hands it on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    pub leg: LegId,
+    /// Rises with each unmute and each new SSRC ([`crate::slots::Voice`]).
+    pub epoch: u32,
+    pub arrival: Arrival,
+    /// How long it sounds, in samples of 48 kHz.
+    pub samples: u32,
+    pub payload: Box<[u8]>,
+}
+
+/// What follows on the axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    Packet(Taken),
+    /// Nothing came, and the decoder shall go on from what it heard: a loss, or DTX.
+    Conceal {
+        samples: u64,
+        why: Gap,
+    },
+    /// Nothing came for longer than can be concealed.
+    Silence {
+        samples: u64,
+        why: Gap,
+    },
+}
+
+/// Why nothing came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// Packet numbers are missing.
+    Lost,
+    /// The sender sent nothing: DTX, or a mute.
+    Unsent,
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is on the axis, or will be.
+    Kept,
+    /// Its place was given away: it came later than [`AXIS_REORDER_WAIT`] allows.
+    Late,
+}
+
+/// One voice's sample axis.
+#[derive(Clone, Debug, Default)]
+pub struct Axis {
+    /// Packets that may still be overtaken, by index.
+    waiting: BTreeMap<u64, Taken>,
+    head: Option<Head>,
+    /// When a sample of the axis was said, by the packets of a while ago.
+    anchor: Option<ClockPoint>,
+    /// Samples that went out: where the next piece begins.
+    end: u64,
+    pieces: VecDeque<Piece>,
+    points: VecDeque<ClockPoint>,
+    window: Option<Window>,
+}
+
+/// How the packets' numbers lie on the axis.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    epoch: u32,
+    /// The next packet's index, if none is lost.
+    index: u64,
+    /// A timestamp and the sample it stands at.
+    timestamp: u32,
+    sample: u64,
+}
+
+/// The packet that was least delayed within a few seconds.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    until: Time,
+    best: ClockPoint,
+}
+
+impl Axis {
+    pub fn handle_packet(&mut self, now: Time, taken: Taken) -> Fate {
+        if let Some(head) = self.head {
+            if taken.epoch != head.epoch {
+                self.flush();
+            } else if taken.arrival.index < head.index {
+                return Fate::Late;
+            }
+        }
+        self.waiting.insert(taken.arrival.index, taken);
+        self.handle_timeout(now);
+        Fate::Kept
+    }
+
+    /// Gives up waiting for packets that are overdue.
+    pub fn handle_timeout(&mut self, now: Time) {
+        while let Some((index, first)) = self.waiting.first_key_value() {
+            // The first one of a voice waits for nothing: what it overtook is late.
+            let is_next =
+                self.head.is_none_or(|head| head.epoch != first.epoch || head.index == *index);
+            let is_overdue = now >= first.arrival.at + AXIS_REORDER_WAIT;
+            if !is_next && !is_overdue && self.waiting.len() <= AXIS_WAITING_MAX {
+                return;
+            }
+            if let Some((_, taken)) = self.waiting.pop_first() {
+                self.put(taken);
+            }
+        }
+    }
+
+    /// Everything that waits goes out: the voice is over.
+    pub fn flush(&mut self) {
+        while let Some((_, taken)) = self.waiting.pop_first() {
+            self.put(taken);
+        }
+        self.close_window();
+    }
+
+    pub fn poll_piece(&mut self) -> Option<Piece> {
+        self.pieces.pop_front()
+    }
+
+    pub fn poll_point(&mut self) -> Option<ClockPoint> {
+        self.points.pop_front()
+    }
+
+    /// Samples of all pieces until now, those to be polled included.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    fn put(&mut self, taken: Taken) {
+        let place = self.place(&taken);
+        let expected = self.expected(&taken);
+        let gap = place.sample.saturating_sub(self.end) / FILL_STEP_SAMPLES * FILL_STEP_SAMPLES;
+        self.fill(gap, place.why);
+        let (begin, samples, arrival) = (self.end, u64::from(taken.samples), taken.arrival);
+        self.end += samples;
+        let sample = if place.is_anew { begin } else { place.base.sample };
+        let timestamp = if place.is_anew { arrival.timestamp } else { place.base.timestamp };
+        self.head = Some(Head { epoch: taken.epoch, index: arrival.index + 1, timestamp, sample });
+        if place.is_anew {
+            self.begin_anew(begin, expected, samples, arrival.at);
+        }
+        self.note_clock(begin + samples, arrival.at);
+        self.pieces.push_back(Piece::Packet(taken));
+    }
+
+    /// Where a packet belongs: by its timestamp, unless that contradicts the time it came at.
+    fn place(&self, taken: &Taken) -> Place {
+        let arrival = taken.arrival;
+        let anew = |sample| Place {
+            sample,
+            why: Gap::Unsent,
+            is_anew: true,
+            base: Base { timestamp: arrival.timestamp, sample },
+        };
+        let Some(head) = self.head else { return anew(self.end) };
+        let expected = self.expected(taken);
+        // A timestamp's distance is at most half its range (RFC 3550 section 5.1).
+        let distance = arrival.timestamp.wrapping_sub(head.timestamp) as i32;
+        let told = head.sample.checked_add_signed(i64::from(distance));
+        let is_same = taken.epoch == head.epoch;
+        let (behind, ahead) = if is_same {
+            (samples_in(AXIS_BEHIND_MAX), samples_in(AXIS_AHEAD_MAX))
+        } else {
+            (samples_in(UNMUTE_SLIP_MAX), samples_in(UNMUTE_SLIP_MAX))
+        };
+        let overlap_max = u64::from(FRAME_SAMPLES);
+        let fits = |sample: &u64| {
+            sample + behind >= expected
+                && *sample <= expected.saturating_add(ahead)
+                && sample + overlap_max >= self.end
+        };
+        match told.filter(fits) {
+            Some(sample) => Place {
+                sample,
+                why: if is_same && arrival.index > head.index { Gap::Lost } else { Gap::Unsent },
+                is_anew: false,
+                // The newest one, as half a timestamp's range is twelve hours only.
+                base: Base { timestamp: arrival.timestamp, sample },
+            },
+            None => anew(expected.max(self.end)),
+        }
+    }
+
+    /// Where a packet belongs by the time it came at, if it was as little delayed as the anchor.
+    fn expected(&self, taken: &Taken) -> u64 {
+        self.anchor.map_or(self.end, |anchor| {
+            let passed = samples_in(taken.arrival.at.since(anchor.at));
+            (anchor.sample + passed).saturating_sub(u64::from(taken.samples))
+        })
+    }
+
+    fn fill(&mut self, gap: u64, why: Gap) {
+        let most = match why {
+            Gap::Lost => CONCEALED_LOST_SAMPLES,
+            Gap::Unsent => CONCEALED_DTX_SAMPLES,
+        };
+        // Before the first packet there is nothing to go on from.
+        let concealed = if self.head.is_some() { gap.min(most) } else { 0 };
+        if concealed > 0 {
+            self.pieces.push_back(Piece::Conceal { samples: concealed, why });
+        }
+        if gap > concealed {
+            self.pieces.push_back(Piece::Silence { samples: gap - concealed, why });
+        }
+        self.end += gap;
+    }
+
+    /// The clock of what was before ends. Where the axis has run ahead of the time, it may not
+    /// run on from there.
+    fn begin_anew(&mut self, begin: u64, expected: u64, samples: u64, at: Time) {
+        self.close_window();
+        let sounded = samples * 1_000_000 / RTP_HZ;
+        let at = Time::from_micros(at.as_micros().saturating_sub(sounded));
+        self.anchor = Some(ClockPoint { sample: begin.min(expected), at, is_anew: true });
+        self.points.push_back(ClockPoint { sample: begin, at, is_anew: true });
+    }
+
+    /// A packet's sound ended, at the latest, when it came: of a few seconds the one that was
+    /// least delayed tells the clock.
+    fn note_clock(&mut self, end: u64, at: Time) {
+        let delay = |point: &ClockPoint| {
+            point.at.as_micros() as i64 - (point.sample * 1_000_000 / RTP_HZ) as i64
+        };
+        let point = ClockPoint { sample: end, at, is_anew: false };
+        match &mut self.window {
+            Some(window) if at < window.until => {
+                if delay(&point) < delay(&window.best) {
+                    window.best = point;
+                }
+            }
+            Some(_) | None => {
+                self.close_window();
+                self.window = Some(Window { until: at + CLOCK_WINDOW, best: point });
+            }
+        }
+    }
+
+    fn close_window(&mut self) {
+        if let Some(window) = self.window.take() {
+            self.anchor = Some(window.best);
+            self.points.push_back(window.best);
+        }
+    }
+}
+
+/// Where a packet goes, and how the ones after it are numbered from.
+struct Place {
+    sample: u64,
+    why: Gap,
+    /// Its timestamp says nothing: the axis begins anew.
+    is_anew: bool,
+    base: Base,
+}
+
+struct Base {
+    timestamp: u32,
+    sample: u64,
+}
+
+fn samples_in(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX).saturating_mul(RTP_HZ) / 1_000_000
+}
