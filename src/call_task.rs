@@ -3,6 +3,7 @@
 
 mod offers;
 mod report;
+mod taping;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,12 +19,16 @@ use crate::core::{Presence, Question, Refusal, Reply, Signal};
 use crate::media::dialogue::Dialogue;
 use crate::media::{CallNo, Notice, Pool, WorkerHandle, sdp};
 use crate::metrics::Metrics;
+use crate::record::Recorder;
+use crate::record::capture::Disk;
 use crate::wire::ClientEvent;
 
 /// What every call of the node shares.
 pub struct Shared {
     pub core: Arc<dyn ChatCore>,
     pub pool: Pool,
+    /// `None` where this server does not record.
+    pub recorder: Option<Arc<Recorder>>,
     pub clock: Clock,
     pub rules: Rules,
     pub sdp: sdp::Limits,
@@ -36,10 +41,22 @@ pub struct Shared {
 
 /// What reaches a call's task.
 pub enum Message {
-    Signal { signal: Box<Signal>, done: oneshot::Sender<Result<(), Refusal>> },
-    Presence { device: Device, presence: Presence },
+    Signal {
+        signal: Box<Signal>,
+        done: oneshot::Sender<Result<(), Refusal>>,
+    },
+    Presence {
+        device: Device,
+        presence: Presence,
+    },
     Notice(Notice),
-    Question { reader: Jid, question: Question, answer: oneshot::Sender<Option<Reply>> },
+    /// Whether what is recorded arrives on the disk.
+    Recorder(Disk),
+    Question {
+        reader: Jid,
+        question: Question,
+        answer: oneshot::Sender<Option<Reply>>,
+    },
 }
 
 pub struct CallTask {
@@ -54,6 +71,9 @@ pub struct CallTask {
     pub(super) legs: BTreeMap<LegId, LegEntry>,
     /// How the core last described whom we met.
     pub(super) people: BTreeMap<Jid, Person>,
+    taping: Option<taping::Taping>,
+    /// What the recorder last said of its disk.
+    pub(super) disk: Disk,
     /// For the sinks of new legs: weak, or the task would keep itself alive.
     pub(super) own: mpsc::WeakSender<Message>,
 }
@@ -99,7 +119,22 @@ impl CallTask {
         }
         let legs = BTreeMap::new();
         let carrier = Carrier::Worker;
-        CallTask { shared, call, chat, key, uid, no, worker, carrier, legs, people, own }
+        let (taping, disk) = (None, Disk::Takes);
+        CallTask {
+            shared,
+            call,
+            chat,
+            key,
+            uid,
+            no,
+            worker,
+            carrier,
+            legs,
+            people,
+            taping,
+            disk,
+            own,
+        }
     }
 
     /// Runs until the call is finished; `told` is called with every change of its line in
@@ -155,7 +190,9 @@ impl CallTask {
                 let _ = self.input(Input::Link { leg, seen });
             }
             Message::Notice(Notice::Tracks { leg, slots }) => self.tell_tracks(leg, &slots),
+            Message::Recorder(disk) => self.handle_disk(disk),
             Message::Notice(Notice::Talking { leg, level }) => {
+                self.tape_talking(leg, level);
                 let _ = self.input(Input::Talking { leg, level });
             }
             Message::Notice(Notice::Certified { leg, fingerprint }) => {
@@ -199,6 +236,7 @@ impl CallTask {
             ClientEvent::Kick { onliner, .. } => Input::Kick { by: who, who: person(&onliner)? },
             ClientEvent::Record { uid, audiorecord, .. } => {
                 self.check_uid(&uid)?;
+                self.check_may_record(audiorecord)?;
                 Input::Record { who, on: audiorecord }
             }
             ClientEvent::Ping | ClientEvent::Confirm { .. } | ClientEvent::Activity => {

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use crate::call_task::CallTask;
 use crate::core::{AnswerStyle, CallSummary, ChatKey, Deliver, Device, To};
 use crate::media::Order;
+use crate::record::capture::Disk;
 use crate::wire::ServerEvent;
 use crate::wire::server::{
     CallDevice, CallOnliner, CallState, IceCandidate, Jsep, JsepKind, Track,
@@ -19,6 +20,7 @@ use crate::wire::time;
 impl CallTask {
     /// Does everything that is waiting, in order.
     pub(super) fn carry_out(&mut self, told: &impl Fn(CallSummary)) {
+        self.tape_roster();
         while let Some(effect) = self.call.poll_effect() {
             match effect {
                 Effect::Permit(_) | Effect::CloseLeg { .. } => self.order_media(effect),
@@ -36,7 +38,10 @@ impl CallTask {
                     let team = String::new();
                     self.deliver(device_of(who, &device), ServerEvent::Restart { jid, uid, team });
                 }
-                Effect::State { gentime } => self.tell_state(gentime),
+                Effect::State { gentime } => {
+                    self.tell_state(gentime);
+                    self.tape_told();
+                }
                 Effect::Sound { who, muted } => {
                     let (jid, _) = self.named_for(&who);
                     self.deliver(To::Person(who), ServerEvent::Sound { jid, muted });
@@ -56,7 +61,8 @@ impl CallTask {
                 }
                 Effect::OfferSlots { leg, slots } => self.offer_slots(leg, slots),
                 Effect::Listed => told(self.summary()),
-                Effect::RecordBegan { .. } | Effect::RecordEnded { .. } => {}
+                Effect::RecordBegan { by } => self.begin_taping(by),
+                Effect::RecordEnded { .. } => self.end_taping(),
                 Effect::Finished => {}
             }
         }
@@ -242,6 +248,10 @@ impl CallTask {
             audiorecord: self.call.is_recording(),
             onliners: self.onliners(),
             sticky: self.call.is_mute_sticky(),
+            record_stopped: match self.disk {
+                Disk::Refuses(why) if self.call.is_record_stopped() => Some(why.label()),
+                Disk::Refuses(_) | Disk::Takes => None,
+            },
             gentime,
             timestamp: Wall(gentime).as_millis(),
         }

@@ -146,3 +146,43 @@ pub const CALL_MESSAGES: usize = 1_024;
 
 /// Live calls of a node; one more is refused (`overloaded`).
 pub const CALLS_MAX: usize = 20_000;
+
+// What is recorded.
+
+/// Packets on their way from all workers to the recorder: 200 voices for 5 s, 8 MiB. Beyond: not
+/// recorded, counted.
+pub const RECORD_PACKETS_MAX: usize = 50_000;
+
+/// Batches of them: each worker hands one over a tick, and one for each `RECORD_BATCH` packets.
+/// Beyond: not recorded, counted.
+pub const RECORD_BATCHES_MAX: usize = 4_096;
+
+/// Packets that a worker hands over at once.
+pub const RECORD_BATCH: usize = 256;
+
+/// What calls tell the recorder (who came, who is muted), beyond beginnings and ends, of which there
+/// are two a recording. Beyond: not in the timeline, counted.
+pub const RECORD_NOTES_MAX: usize = 65_536;
+
+/// How often pages are written: with the worker's tick what a killed process loses at most.
+pub const RECORD_FLUSH: Duration = Duration::from_millis(250);
+
+/// How often what was written is brought to the disk, for a power cut; and how often the disk's free
+/// space is looked at.
+pub const RECORD_SYNC: Duration = Duration::from_secs(1);
+
+/// How long packets that were said before a recording's end may be on their way to it.
+pub const RECORD_END_GRACE: Duration = Duration::from_millis(400);
+
+/// Longest track in samples, 12 hours. Beyond: another file goes on.
+pub const RECORD_TRACK_SAMPLES_MAX: u64 = 12 * 3_600 * 48_000;
+
+/// Losses from so long on, in samples, stand in the timeline each: 100 ms of silence behind what
+/// was concealed.
+pub const RECORD_GAP_TOLD_SAMPLES: u64 = 4_800;
+
+/// Tracks of one recording. Beyond: not recorded, counted.
+pub const RECORD_TRACKS_MAX: u32 = 10_000;
+
+/// Bytes of a timeline that wait for a full disk. Beyond: lines are lost, counted.
+pub const RECORD_LINES_BYTES_MAX: usize = 1024 * 1024;

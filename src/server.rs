@@ -21,6 +21,8 @@ use crate::core::{AnswerStyle, ChatCore, Jid};
 use crate::demo::{self, DemoOptions};
 use crate::media::{Pool, PoolSpec, StartFault, sdp};
 use crate::metrics::{Metrics, Sample, Sink, Source};
+use crate::record::store::Root;
+use crate::record::{Floor, Recorder, Spec};
 use crate::registry::Registry;
 use crate::signal::{self, Counters, Demo, Ended, Options, Parts, Refused, Shell, Tls};
 use crate::wire::http::{Features, IceServer};
@@ -47,6 +49,8 @@ pub enum Fault {
     Tls(#[from] signal::TlsFault),
     #[error("cannot look up this machine's addresses: {0}")]
     Addresses(io::Error),
+    #[error("cannot keep recordings: {0}")]
+    Record(io::Error),
     #[error("the server ended: {0}")]
     Served(#[from] io::Error),
 }
@@ -83,9 +87,13 @@ pub async fn run(config: Config) -> Result<(), Fault> {
         demo: Some(speakers),
         break_worker: Arc::new(move |number| breaking.shared().pool.break_worker(number)),
     });
+    let recorder = registry.shared().recorder.clone();
     let stop = drained(registry.clone(), StopSignals::listen()?);
     announce(&url, &registry, tls.is_some())?;
     signal::serve(shell, listener, tls, stop).await?;
+    if let Some(recorder) = recorder {
+        recorder.stop();
+    }
     info!("stopped");
     Ok(())
 }
@@ -150,6 +158,7 @@ fn shared(
 ) -> Result<Shared, Fault> {
     let interfaces = config::interfaces().map_err(Fault::Addresses)?;
     let clock = Clock::start();
+    let recorder = recorder(config, clock)?;
     let pool = Pool::start(&PoolSpec {
         advertised: config::advertised(&config.media, &interfaces),
         bind: config.media.bind.first().copied(),
@@ -157,6 +166,7 @@ fn shared(
         workers: config.media.workers.count().get().into(),
         silent_after: config.call.media_lost_shown,
         clock,
+        tap: recorder.as_ref().map(|recorder| recorder.tap()),
     })?;
     let call = &config.call;
     let rules = Rules {
@@ -167,7 +177,7 @@ fn shared(
         lost_grace: call.media_lost_removed.saturating_sub(call.media_lost_shown),
         connect_timeout: call.media_lost_removed,
         socketless_max: call.socketless_max,
-        record_auto: false,
+        record_auto: config.record.enabled && config.record.auto,
     };
     let sdp = sdp::Limits {
         bytes: config.sdp.bytes.get(),
@@ -179,7 +189,28 @@ fn shared(
         candidates: config.sdp.candidates.get(),
     };
     let (legs, check_fingerprint) = (AtomicU64::new(1), config.signal.check_fingerprint);
-    Ok(Shared { core, pool, clock, rules, sdp, check_fingerprint, metrics, legs })
+    Ok(Shared { core, pool, recorder, clock, rules, sdp, check_fingerprint, metrics, legs })
+}
+
+fn recorder(config: &Config, clock: Clock) -> Result<Option<Arc<Recorder>>, Fault> {
+    let record = &config.record;
+    if !record.enabled {
+        return Ok(None);
+    }
+    let root = Arc::new(Root::open(&record.folder(&config.data)).map_err(Fault::Record)?);
+    let floor = Floor {
+        bytes: record.free_floor_mib.saturating_mul(1024 * 1024),
+        percent: record.free_floor_percent,
+    };
+    let recorder = Recorder::start(Spec {
+        root,
+        clock,
+        floor,
+        open_max: record.open_max.get().into(),
+        stats: Arc::default(),
+        ended: Box::new(|_| {}),
+    });
+    Ok(Some(Arc::new(recorder.map_err(Fault::Record)?)))
 }
 
 /// Sections that a client may offer beside those for voices: video and data, refused.
@@ -219,6 +250,7 @@ fn features(config: &Config) -> Features {
     Features {
         ice_servers: servers.collect(),
         ice_transport_policy: policy,
+        calls_record: config.record.enabled,
         mobile_calls: config.features.mobile_calls,
         only_one_device_per_call: config.call.only_one_device,
         max_participants_per_call: config.call.max_participants.get() as usize,

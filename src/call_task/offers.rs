@@ -48,7 +48,7 @@ impl CallTask {
             useragent: Arc::from(signal.useragent.as_str()),
             leg,
             muted,
-            no_record: false,
+            no_record: signal.actor.no_record,
             has_socket: signal.has_socket,
             slots,
             growth,

@@ -15,7 +15,7 @@ pub use cli::{Cli, Command, DemoFlags, ServeFlags};
 pub use layers::{ConfigError, Origin};
 pub use sections::{
     Answer, Call, Config, Data, Features, Http, IceServer, IceTransportPolicy, Log, LogFormat,
-    LogLevel, Media, Sdp, Signal, Workers,
+    LogLevel, Media, Mix, Record, Sdp, Signal, Workers,
 };
 
 use std::fs;

@@ -131,8 +131,12 @@ impl BuiltIn {
     ///
     /// # Errors
     /// There are too many people.
-    pub async fn login(&self, display_name: String) -> Result<(String, Person), Full> {
-        let (token, person) = self.people().add_person(display_name)?;
+    pub async fn login(
+        &self,
+        display_name: String,
+        no_record: bool,
+    ) -> Result<(String, Person), Full> {
+        let (token, person) = self.people().add_person(display_name, no_record)?;
         info!(jid = %person.jid, "person added");
         self.keep_change().await;
         Ok((token, person))

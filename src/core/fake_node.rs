@@ -96,6 +96,7 @@ pub fn state(jid: &str, gentime: i64) -> ServerEvent {
         audiorecord: false,
         onliners: vec![],
         sticky: false,
+        record_stopped: None,
         gentime,
         timestamp: 0,
     })

@@ -27,6 +27,8 @@ pub struct Person {
     pub display_name: String,
     pub role: String,
     pub icon: String,
+    /// What he says is never recorded.
+    pub no_record: bool,
 }
 
 /// One device of a person: at most one socket holds it at a time.

@@ -47,8 +47,9 @@ pub enum Piece {
         samples: u64,
         why: Gap,
     },
-    /// Nothing came for longer than can be concealed.
+    /// Nothing came for longer than can be concealed; `sample` is where the silence begins.
     Silence {
+        sample: u64,
         samples: u64,
         why: Gap,
     },
@@ -230,7 +231,8 @@ impl Axis {
             self.pieces.push_back(Piece::Conceal { samples: concealed, why });
         }
         if gap > concealed {
-            self.pieces.push_back(Piece::Silence { samples: gap - concealed, why });
+            let (sample, samples) = (self.end + concealed, gap - concealed);
+            self.pieces.push_back(Piece::Silence { sample, samples, why });
         }
         self.end += gap;
     }

@@ -19,6 +19,7 @@ use super::meter::Meter;
 use super::seats::Seats;
 use super::socket::UdpSocket;
 use super::stats::Stats;
+use super::tap::{Tap, TapSink};
 use super::worker::{Ended, SOCKET, WAKER, Worker};
 use super::{PoolSpec, WorkerHandle};
 use crate::clock::Clock;
@@ -43,6 +44,7 @@ pub(super) struct Berth {
     candidates: Arc<[SocketAddr]>,
     silent_after: Duration,
     clock: Clock,
+    tap: Option<TapSink>,
 }
 
 /// A worker about to run.
@@ -61,7 +63,8 @@ impl Berth {
         let candidates = spec.advertised.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
         let (stats, clock) = (Arc::default(), spec.clock);
         let silent_after = spec.silent_after;
-        Ok(Berth { number, identity, socket, stats, candidates, silent_after, clock })
+        let tap = spec.tap.clone();
+        Ok(Berth { number, identity, socket, stats, candidates, silent_after, clock, tap })
     }
 }
 
@@ -93,6 +96,7 @@ pub(super) fn board(berth: &Berth) -> Result<(WorkerHandle, Boarded), StartFault
         stats: berth.stats.clone(),
         silent_after: berth.silent_after,
         meter,
+        tap: berth.tap.clone().map(Tap::new),
         extra: Extra::default(),
         early: HashMap::new(),
         reply: Vec::new(),

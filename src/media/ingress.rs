@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use engine::opus::Packet;
 use engine::rtp::{Reception, View};
-use engine::slots::Arrival;
+use engine::slots::{Arrival, Voice};
 use engine::talking::Said;
+use engine::timeline::Taken;
 use engine::{Discard, LegId, Level, Time};
 
 use super::CallNo;
@@ -177,6 +178,11 @@ impl Worker {
             None => self.stats.unmetered(),
         }
         let (voice, routed) = routes.of(id).ok_or(Discard::Muted)?;
+        if routes.is_recorded(id)
+            && let (Some(tap), Some(taken)) = (&mut self.tap, taken(voice, &heard))
+        {
+            tap.take(call, taken);
+        }
         let mut ring = ring.filter(|_| routes.is_scarce());
         if routes.is_scarce() {
             let ring = ring.get_or_insert_default();
@@ -278,6 +284,13 @@ pub(super) fn said(at: Time, level: Level, payload: &[u8]) -> Said {
         is_voiceless: packet.is_voiceless(),
         ..nothing
     })
+}
+
+/// A packet as the recorder keeps it. What is no Opus no player could play.
+fn taken(voice: Voice, heard: &Heard<'_>) -> Option<Taken> {
+    let samples = Packet::parse(heard.payload)?.samples();
+    let (arrival, payload) = (heard.arrival, heard.payload.into());
+    Some(Taken { leg: voice.source, epoch: voice.epoch, arrival, samples, payload })
 }
 
 /// Packets out of rings that may still be sent within this frame's time.

@@ -24,6 +24,7 @@ mod seats;
 pub mod socket;
 pub mod srtp;
 pub mod stats;
+pub mod tap;
 mod telling;
 mod worker;
 
@@ -45,6 +46,7 @@ pub use reading::{LegReading, SlotReading};
 use crate::clock::Clock;
 use mailbox::Mailbox;
 use stats::Stats;
+use tap::TapSink;
 
 /// Names a call on its worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,6 +89,8 @@ pub struct PoolSpec {
     /// Without an authenticated packet or check for so long a leg counts as silent.
     pub silent_after: Duration,
     pub clock: Clock,
+    /// Where recorded voices go; `None` where nothing is recorded.
+    pub tap: Option<TapSink>,
 }
 
 /// One worker, as calls see it.

@@ -23,6 +23,7 @@ use super::seats::Seats;
 use super::socket::UdpSocket;
 use super::srtp::{Opener, Sealer};
 use super::stats::Stats;
+use super::tap::Tap;
 use super::{CallNo, Notice, NoticeSink};
 use crate::clock::Clock;
 use crate::limits::{EARLY_PACKETS, TICK, TICKS_A_SWEEP};
@@ -52,6 +53,8 @@ pub(super) struct Worker {
     pub silent_after: Duration,
     /// Hears the level of voices whose clients do not tell it.
     pub meter: Meter,
+    /// Hands what is recorded to the recorder.
+    pub tap: Option<Tap>,
     pub extra: Extra,
     /// Packets that overtook their keys, at most [`EARLY_PACKETS`] a leg.
     pub early: HashMap<LegId, Vec<Box<[u8]>>>,
@@ -288,6 +291,9 @@ impl Worker {
     fn handle_tick(&mut self, moment: Instant) {
         let now = self.clock.time_at(moment);
         self.retell();
+        if let Some(tap) = &mut self.tap {
+            tap.hand_over();
+        }
         for routes in self.calls.values_mut() {
             routes.handle_timeout(now);
         }

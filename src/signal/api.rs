@@ -59,8 +59,10 @@ pub async fn demo_login(State(shell): State<Shell>, body: Body) -> Reply {
 }
 
 async fn login(shell: &Shell, body: Body) -> Result<Value, HttpError> {
-    let name = display_name(&Fields::of(Some(&json(body)?), "body", "")?)?;
-    let (token, person) = shell.core.login(name).await?;
+    let body = json(body)?;
+    let fields = Fields::of(Some(&body), "body", "")?;
+    let no_record = fields.flag_if("no_record")?.unwrap_or(false);
+    let (token, person) = shell.core.login(display_name(&fields)?, no_record).await?;
     let chats = shell.core.chats(&person);
     Ok(http::value(&Login { token, me: me(&person), team: shell.core.team(), chats }))
 }

@@ -119,6 +119,7 @@ mod tests {
                 voice: None,
             }],
             sticky: false,
+            record_stopped: None,
             gentime: 1_569_546_095_264_095_000,
             timestamp: 1_569_546_095_264,
         }

@@ -73,6 +73,9 @@ pub struct CallState {
     /// Additive: after a mute of all that people may not undo themselves.
     #[serde(rename = "_sticky")]
     pub sticky: bool,
+    /// Additive: why what somebody wants recorded is not, such as `disk_full`.
+    #[serde(rename = "_record_stopped", skip_serializing_if = "Option::is_none")]
+    pub record_stopped: Option<&'static str>,
     /// Version: unix nanoseconds, strictly rising per call.
     pub gentime: i64,
     /// Unix milliseconds.

@@ -64,7 +64,7 @@ pub const HOMES: &[Home] = &[
     home("hound", &["src/record", "tests/"], "WAV is what a recording becomes"),
     home(
         "serde",
-        &["src/wire/", "src/config/", "src/core/", "src/demo/", "loadtest/"],
+        &["src/wire/", "src/config/", "src/core/", "src/demo/", "src/record/", "loadtest/"],
         "words of the wire are translated once, at the wire",
     ),
     home("toml", &["src/config/"], "a configuration is parsed once into types"),
@@ -73,5 +73,6 @@ pub const HOMES: &[Home] = &[
     home("if_addrs", &["src/config/addresses"], "which addresses are told is decided there"),
     home("rcgen", &["src/server", "src/signal/", "src/media/dtls"], "certificates, at the edges"),
     home("rust_embed", &["src/signal/"], "the page is served there"),
+    home("rustix", &["src/record/"], "recordings lie in folders that nothing leads out of"),
     home("libc", &["src/media/", "src/memory", "tests/"], "system calls are the data plane's"),
 ];

@@ -109,6 +109,7 @@ pub fn state(gentime: i64) -> CallState {
         finish: None,
         audiorecord: true,
         onliners: vec![anna(), boris()],
+        record_stopped: None,
         sticky: true,
         gentime,
         timestamp: gentime / 1_000_000,
@@ -125,6 +126,7 @@ fn states() -> Vec<Example<ServerEvent>> {
         start: None,
         audiorecord: false,
         onliners: vec![CallOnliner { link: "connecting", ..anna() }],
+        record_stopped: None,
         sticky: false,
         ..state(ringing_at)
     };
@@ -132,6 +134,7 @@ fn states() -> Vec<Example<ServerEvent>> {
         finish: Some(time::format(over_at)),
         audiorecord: false,
         onliners: Vec::new(),
+        record_stopped: None,
         sticky: false,
         ..state(over_at)
     };

@@ -60,7 +60,7 @@ impl People {
         for person in &stored.people {
             let jid = Jid::parse(&person.jid)?;
             let token = from_hex(&person.token_sha256)?;
-            people.insert(named(jid, person.display_name.clone()), token);
+            people.insert(named(jid, person.display_name.clone(), person.no_record), token);
         }
         Some(people)
     }
@@ -71,6 +71,7 @@ impl People {
             jid: person.jid.to_string(),
             display_name: person.display_name.clone(),
             token_sha256: to_hex(token),
+            no_record: person.no_record,
         };
         let group = |group: &Group| StoredGroup {
             jid: group.jid.to_string(),
@@ -87,13 +88,17 @@ impl People {
     ///
     /// # Errors
     /// There are `PEOPLE_MAX` already.
-    pub fn add_person(&mut self, display_name: String) -> Result<(String, Person), Full> {
+    pub fn add_person(
+        &mut self,
+        display_name: String,
+        no_record: bool,
+    ) -> Result<(String, Person), Full> {
         if self.people.len() >= PEOPLE_MAX {
             return Err(Full::People);
         }
         let jid = jid("d-");
         let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        let person = named(jid, display_name);
+        let person = named(jid, display_name, no_record);
         self.insert(person.clone(), token_hash(&token));
         Ok((token, person))
     }
@@ -174,8 +179,8 @@ pub fn device_of(token: &str) -> String {
     to_hex(&token_hash(token)).chars().take(16).collect()
 }
 
-fn named(jid: Jid, display_name: String) -> Person {
-    Person { jid, display_name, role: String::new(), icon: String::new() }
+fn named(jid: Jid, display_name: String, no_record: bool) -> Person {
+    Person { jid, display_name, role: String::new(), icon: String::new(), no_record }
 }
 
 fn jid(prefix: &str) -> Jid {
@@ -209,7 +214,7 @@ mod tests {
     #[test]
     fn a_new_team_has_a_lobby() {
         let people = People::founded();
-        let (_, anna) = People::founded().add_person("anna".into()).unwrap();
+        let (_, anna) = People::founded().add_person("anna".into(), false).unwrap();
         let chats = people.chats(&anna.jid);
         assert_eq!(chats.len(), 1);
         assert_eq!((chats[0].display_name.as_str(), chats[0].chat_type), ("Lobby", "group"));
@@ -218,8 +223,8 @@ mod tests {
     #[test]
     fn a_direct_chat_is_the_same_for_both_and_own_and_unknown_jids_are_none() {
         let mut people = People::founded();
-        let (_, anna) = people.add_person("anna".into()).unwrap();
-        let (_, boris) = people.add_person("anna".into()).unwrap();
+        let (_, anna) = people.add_person("anna".into(), false).unwrap();
+        let (_, boris) = people.add_person("anna".into(), false).unwrap();
         let one = people.chat(&anna, boris.jid.as_str()).unwrap();
         assert_eq!(one, people.chat(&boris, anna.jid.as_str()).unwrap());
         for jid in [anna.jid.as_str(), "d-unknown", "g-unknown", "", "../x"] {
@@ -230,7 +235,7 @@ mod tests {
     #[test]
     fn people_come_back_from_the_file_and_the_file_has_no_token() {
         let mut people = People::founded();
-        let (token, anna) = people.add_person("anna".into()).unwrap();
+        let (token, anna) = people.add_person("anna".into(), false).unwrap();
         let group = people.add_group("Tea".into()).unwrap();
         let stored = people.stored();
         assert!(!stored.to_json().contains(&token));
@@ -245,9 +250,9 @@ mod tests {
     fn the_10001st_person_and_the_1001st_group_are_refused() {
         let mut people = People::founded();
         for _ in 0..PEOPLE_MAX {
-            people.add_person("anna".into()).unwrap();
+            people.add_person("anna".into(), false).unwrap();
         }
-        assert_eq!(people.add_person("anna".into()).unwrap_err(), Full::People);
+        assert_eq!(people.add_person("anna".into(), false).unwrap_err(), Full::People);
         for _ in 1..GROUPS_MAX {
             people.add_group("Tea".into()).unwrap();
         }

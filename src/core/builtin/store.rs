@@ -42,6 +42,8 @@ pub struct StoredPerson {
     pub display_name: String,
     /// 64 hexadecimal digits.
     pub token_sha256: String,
+    #[serde(default)]
+    pub no_record: bool,
 }
 
 /// Where the file is.

@@ -27,7 +27,7 @@ impl Hall {
     }
 
     async fn person(&self, name: &str) -> Person {
-        self.core.login(name.to_owned()).await.unwrap().1
+        self.core.login(name.to_owned(), false).await.unwrap().1
     }
 
     fn lobby(&self, reader: &Person) -> Jid {

@@ -46,6 +46,7 @@ fn state(uid: &str, gentime: i64) -> ServerEvent {
         audiorecord: false,
         onliners: vec![],
         sticky: false,
+        record_stopped: None,
         gentime,
         timestamp: 0,
     })

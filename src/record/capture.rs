@@ -1,0 +1,259 @@
+//! All recordings that are being made, driven from outside: orders, packets and the time come in,
+//! files grow. Knows no threads; `recorder` runs it on one.
+
+mod recording;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use engine::{LegId, Now, Time};
+use tracing::{error, info, warn};
+
+pub use recording::Names;
+use recording::Recording;
+
+use super::Floor;
+use super::line::{ChatName, End, Event, Stop};
+use super::stats::Stats;
+use super::store::{Id, Root, Space};
+use crate::limits::{RECORD_END_GRACE, RECORD_SYNC};
+use crate::media::CallNo;
+use crate::media::tap::Batch;
+
+/// What calls want.
+pub enum Order {
+    Begin(Box<Begin>),
+    /// Something happened in a recorded call.
+    Note {
+        call: CallNo,
+        at: Time,
+        event: Event,
+    },
+    /// What is said from that time on is not recorded any more.
+    End {
+        call: CallNo,
+        now: Now,
+        why: End,
+    },
+}
+
+/// A recording's beginning.
+pub struct Begin {
+    pub id: Id,
+    pub call: CallNo,
+    pub uid: Arc<str>,
+    pub chat: ChatName,
+    pub by: String,
+    pub now: Now,
+    /// Hears whether what is recorded arrives on the disk. False gives it back: told again later.
+    pub notices: Arc<dyn Fn(Disk) -> bool + Send + Sync>,
+}
+
+/// Whether the disk takes recordings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disk {
+    Takes,
+    Refuses(Stop),
+}
+
+/// See the module's words.
+pub struct Capture {
+    root: Arc<Root>,
+    floor: Floor,
+    stats: Arc<Stats>,
+    open: HashMap<CallNo, Recording>,
+    disk: Disk,
+    next_sync: Time,
+}
+
+/// What a tick leaves to be done elsewhere.
+#[derive(Default)]
+pub struct Due {
+    /// Files that were written and are to be brought to the disk.
+    pub dirty: Vec<Arc<File>>,
+    /// Recordings that ended.
+    pub ended: Vec<Id>,
+}
+
+impl Capture {
+    pub fn new(root: Arc<Root>, floor: Floor, stats: Arc<Stats>) -> Capture {
+        let (open, disk, next_sync) = (HashMap::new(), Disk::Takes, Time::ZERO);
+        Capture { root, floor, stats, open, disk, next_sync }
+    }
+
+    pub fn handle_order(&mut self, order: Order) {
+        match order {
+            Order::Begin(begin) => {
+                let (call, id) = (begin.call, begin.id.clone());
+                match Recording::begin(&self.root, *begin, self.disk) {
+                    Ok(recording) => {
+                        info!(recording = %id, "recording began");
+                        self.open.insert(call, recording);
+                    }
+                    Err(fault) => {
+                        self.stats.end();
+                        error!(recording = %id, %fault, "recording cannot begin");
+                    }
+                }
+            }
+            Order::Note { call, at, event } => {
+                if let Some(recording) = self.open.get_mut(&call) {
+                    recording.note(at, event);
+                }
+            }
+            Order::End { call, now, why } => {
+                if let Some(recording) = self.open.get_mut(&call) {
+                    recording.ends(now, why);
+                }
+            }
+        }
+    }
+
+    pub fn handle_batch(&mut self, now: Time, batch: Batch) {
+        for (call, lost) in batch.lost {
+            self.stats.dropped(lost);
+            if let Some(recording) = self.open.get_mut(&call) {
+                recording.note(now, Event::Dropped { packets: lost });
+            }
+        }
+        for (call, taken) in batch.packets {
+            let Some(recording) = self.open.get_mut(&call) else { continue };
+            if self.disk != Disk::Takes {
+                self.stats.dropped(1);
+                continue;
+            }
+            if let Err(fault) = recording.handle_packet(now, taken) {
+                self.fail(now, &fault);
+            }
+        }
+    }
+
+    /// Writes what waits, and ends what has ended.
+    pub fn handle_tick(&mut self, now: Time) -> Due {
+        let mut due = Due::default();
+        let mut fault = None;
+        for recording in self.open.values_mut() {
+            // Its timeline goes on while the disk takes it, whatever the tracks do.
+            fault = recording.flush(now).err().or(fault);
+        }
+        if let Some(fault) = fault {
+            self.fail(now, &fault);
+        }
+        let over = |(_, recording): &(&CallNo, &Recording)| {
+            recording.ends_at().is_some_and(|at| now >= at + RECORD_END_GRACE)
+        };
+        let over: Vec<CallNo> = self.open.iter().filter(over).map(|(call, _)| *call).collect();
+        for call in over {
+            due.ended.extend(self.close(now, call));
+        }
+        if now >= self.next_sync {
+            self.next_sync = now + RECORD_SYNC;
+            due.dirty = self.open.values_mut().flat_map(Recording::take_dirty).collect();
+            self.look_at_disk(now);
+        }
+        due
+    }
+
+    /// Ends everything: the server stops.
+    pub fn stop(&mut self, now: Now) -> Vec<Id> {
+        let calls: Vec<CallNo> = self.open.keys().copied().collect();
+        let close = |call| {
+            self.open.get_mut(&call)?.ends(now, End::Shutdown);
+            self.close(now.time, call)
+        };
+        calls.into_iter().filter_map(close).collect()
+    }
+
+    fn close(&mut self, now: Time, call: CallNo) -> Option<Id> {
+        let recording = self.open.remove(&call)?;
+        self.stats.end();
+        let id = recording.id().clone();
+        match recording.close(now) {
+            Ok(()) => info!(recording = %id, "recording ended"),
+            // The next start mends it.
+            Err(fault) => error!(recording = %id, %fault, "recording ended unfinished"),
+        }
+        Some(id)
+    }
+
+    fn look_at_disk(&mut self, now: Time) {
+        let space = self.root.space();
+        let disk = match (self.disk, space) {
+            (Disk::Takes, Ok(space)) if self.floor.is_below(space) => {
+                Disk::Refuses(Stop::DiskFloor)
+            }
+            (Disk::Refuses(_), Ok(space)) if self.floor.is_clear(space) => Disk::Takes,
+            (disk, Ok(_)) => disk,
+            (_, Err(_)) => Disk::Refuses(Stop::DiskFailed),
+        };
+        self.set_disk(now, disk);
+        for recording in self.open.values_mut() {
+            recording.tell(self.disk);
+        }
+    }
+
+    fn fail(&mut self, now: Time, fault: &io::Error) {
+        let stop = match fault.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Stop::DiskFull,
+            _ => Stop::DiskFailed,
+        };
+        if self.disk == Disk::Takes {
+            error!(%fault, "recordings cannot be written");
+        }
+        self.set_disk(now, Disk::Refuses(stop));
+    }
+
+    fn set_disk(&mut self, now: Time, disk: Disk) {
+        if disk == self.disk {
+            return;
+        }
+        // Another reason to refuse is no news.
+        if let (Disk::Refuses(_), Disk::Refuses(_)) = (self.disk, disk) {
+            return;
+        }
+        self.disk = disk;
+        match disk {
+            Disk::Takes => info!("recordings go on: the disk has room again"),
+            Disk::Refuses(why) => {
+                self.stats.stopped(why);
+                error!(reason = why.label(), "recordings stop, calls go on: make room on the disk");
+            }
+        }
+        for recording in self.open.values_mut() {
+            match disk {
+                Disk::Takes => recording.note(now, Event::Resumed),
+                Disk::Refuses(why) => {
+                    recording.note(now, Event::Stopped { why });
+                    if let Err(fault) = recording.end_tracks(now) {
+                        warn!(recording = %recording.id(), %fault, "tracks are mended later");
+                    }
+                }
+            }
+            recording.tell(disk);
+        }
+    }
+}
+
+/// What tracks are called after: who speaks on which leg.
+pub type Legs = BTreeMap<LegId, String>;
+
+impl Floor {
+    fn is_below(self, space: Space) -> bool {
+        space.free < self.bytes(space)
+    }
+
+    /// A tenth above it, or it would begin and end all the time.
+    fn is_clear(self, space: Space) -> bool {
+        let floor = self.bytes(space);
+        space.free >= floor.saturating_add(floor / 10)
+    }
+
+    fn bytes(self, space: Space) -> u64 {
+        self.bytes.max(space.all / 100 * u64::from(self.percent))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! One recording that is being made: its timeline, and a track for each leg that is heard.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use engine::timeline::Taken;
+use engine::{LegId, Now, Time};
+
+use super::{Begin, Disk};
+use crate::limits::{RECORD_LINES_BYTES_MAX, RECORD_TRACKS_MAX};
+use crate::record::append::Append;
+use crate::record::line::{End, Event, Line, TIMELINE, VERSION};
+use crate::record::store::{Folder, Id, Root};
+use crate::record::track::Track;
+use crate::wire::time;
+
+/// Who speaks on which leg: his jid and his name.
+#[derive(Default)]
+pub struct Names {
+    legs: BTreeMap<LegId, String>,
+    people: BTreeMap<String, String>,
+}
+
+/// See the module's words.
+pub struct Recording {
+    id: Id,
+    folder: Folder,
+    began: Time,
+    lines: Lines,
+    names: Names,
+    tracks: BTreeMap<LegId, Track>,
+    tracks_made: u32,
+    ending: Option<(Now, End)>,
+    notices: Arc<dyn Fn(Disk) -> bool + Send + Sync>,
+    /// What the call knows of the disk.
+    told: Disk,
+}
+
+/// The timeline's file.
+struct Lines {
+    file: Append,
+    began: Time,
+}
+
+impl Recording {
+    /// # Errors
+    /// Its folder or its timeline cannot be made.
+    pub fn begin(root: &Root, begin: Begin, disk: Disk) -> io::Result<Recording> {
+        let folder = root.create(&begin.id)?;
+        let file = Append::new(folder.create(TIMELINE)?);
+        let began = begin.now.time;
+        let mut lines = Lines { file, began };
+        lines.add(
+            began,
+            Event::Recording {
+                version: VERSION,
+                id: begin.id.to_string(),
+                call: begin.uid.to_string(),
+                chat: begin.chat,
+                began: time::format(begin.now.wall.as_nanos()),
+                by: begin.by,
+            },
+        );
+        let mut recording = Recording {
+            id: begin.id,
+            folder,
+            began,
+            lines,
+            names: Names::default(),
+            tracks: BTreeMap::new(),
+            tracks_made: 0,
+            ending: None,
+            notices: begin.notices,
+            told: Disk::Takes,
+        };
+        if let Disk::Refuses(why) = disk {
+            recording.note(began, Event::Stopped { why });
+        }
+        recording.tell(disk);
+        Ok(recording)
+    }
+
+    pub fn note(&mut self, at: Time, event: Event) {
+        self.names.note(&event);
+        self.lines.add(at, event);
+    }
+
+    /// What is said later than now is not recorded.
+    pub fn ends(&mut self, now: Now, why: End) {
+        self.ending.get_or_insert((now, why));
+    }
+
+    pub fn ends_at(&self) -> Option<Time> {
+        self.ending.map(|(now, _)| now.time)
+    }
+
+    /// # Errors
+    /// The disk fails or is full.
+    pub fn handle_packet(&mut self, now: Time, taken: Taken) -> io::Result<()> {
+        let at = taken.arrival.at;
+        if at < self.began || self.ends_at().is_some_and(|end| at > end) {
+            return Ok(());
+        }
+        let leg = taken.leg;
+        if self.tracks.get(&leg).is_some_and(Track::is_full)
+            && let Some(full) = self.tracks.remove(&leg)
+        {
+            self.end_track(now, full)?;
+        }
+        if !self.tracks.contains_key(&leg) {
+            self.begin_track(at, leg)?;
+        }
+        if let Some(track) = self.tracks.get_mut(&leg) {
+            track.handle_packet(now, taken);
+            track.drain(now, &mut |(at, event)| self.lines.add(at, event));
+        }
+        Ok(())
+    }
+
+    /// Writes what waits: the timeline too where a track cannot be written.
+    ///
+    /// # Errors
+    /// The disk fails or is full.
+    pub fn flush(&mut self, now: Time) -> io::Result<()> {
+        let mut flushed = Ok(());
+        for track in self.tracks.values_mut() {
+            track.handle_timeout(now);
+            track.drain(now, &mut |(at, event)| self.lines.add(at, event));
+            let track = track.flush();
+            flushed = flushed.and(track);
+        }
+        let lines = self.lines.file.flush();
+        flushed.and(lines)
+    }
+
+    pub fn take_dirty(&mut self) -> Vec<Arc<File>> {
+        let tracks = self.tracks.values_mut().filter_map(Track::take_dirty);
+        tracks.chain(self.lines.file.take_dirty()).collect()
+    }
+
+    /// What comes next goes to new files.
+    ///
+    /// # Errors
+    /// Some file is not finished, and is mended later.
+    pub fn end_tracks(&mut self, now: Time) -> io::Result<()> {
+        let tracks = std::mem::take(&mut self.tracks);
+        let ended = tracks.into_values().map(|track| self.end_track(now, track));
+        ended.fold(Ok(()), Result::and)
+    }
+
+    /// Tells the call what the disk does, once each change.
+    pub fn tell(&mut self, disk: Disk) {
+        if disk != self.told && (self.notices)(disk) {
+            self.told = disk;
+        }
+    }
+
+    /// # Errors
+    /// Some file is not finished, and is mended later.
+    pub fn close(mut self, now: Time) -> io::Result<()> {
+        let tracks = self.end_tracks(now);
+        if let Some((end, why)) = self.ending {
+            let ended = time::format(end.wall.as_nanos());
+            self.lines.add(end.time, Event::Ended { why, ended });
+        }
+        self.lines.file.flush()?;
+        tracks?;
+        self.folder.finish(TIMELINE, self.lines.file.file())
+    }
+
+    pub fn id(&self) -> &Id {
+        &self.id
+    }
+
+    fn begin_track(&mut self, at: Time, leg: LegId) -> io::Result<()> {
+        // A leg that nobody told of has no owner: its call is gone.
+        let Some(jid) = self.names.legs.get(&leg) else { return Ok(()) };
+        if self.tracks_made >= RECORD_TRACKS_MAX {
+            return Ok(());
+        }
+        self.tracks_made += 1;
+        let number = self.tracks_made;
+        let artist = self.names.people.get(jid).unwrap_or(jid);
+        let track = Track::begin(&self.folder, number, artist)?;
+        self.lines.add(at, Event::Track { track: number, leg: leg.0, jid: jid.clone() });
+        self.tracks.insert(leg, track);
+        Ok(())
+    }
+
+    fn end_track(&mut self, now: Time, track: Track) -> io::Result<()> {
+        track.end(&self.folder, now, |(at, event)| self.lines.add(at, event))
+    }
+}
+
+impl Names {
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Joined { jid, display_name, .. } => {
+                self.people.insert(jid.clone(), display_name.clone());
+            }
+            Event::Leg { leg, jid } => drop(self.legs.insert(LegId(*leg), jid.clone())),
+            _ => {}
+        }
+    }
+}
+
+impl Lines {
+    fn add(&mut self, at: Time, event: Event) {
+        if self.file.buffer.len() < RECORD_LINES_BYTES_MAX {
+            let at_us = at.since(self.began).as_micros() as u64;
+            self.file.buffer.extend(Line { at_us, event }.to_text().as_bytes());
+        }
+    }
+}

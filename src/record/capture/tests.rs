@@ -1,0 +1,178 @@
+use std::sync::Mutex;
+
+use engine::Wall;
+use engine::slots::Arrival;
+use engine::timeline::Taken;
+
+use super::*;
+use crate::core::test_folder::TestFolder;
+use crate::record::line::{self, TIMELINE};
+use crate::record::ogg::Reader;
+
+const CALL: CallNo = CallNo(7);
+const LEG: u64 = 3;
+
+struct Desk {
+    place: TestFolder,
+    capture: Capture,
+    id: Id,
+    told: Arc<Mutex<Vec<Disk>>>,
+}
+
+fn at(millis: u64) -> Now {
+    Now { time: Time::from_micros(millis * 1_000), wall: Wall(millis as i64 * 1_000_000) }
+}
+
+fn taken(index: u64, millis: u64) -> (CallNo, Taken) {
+    let (timestamp, time) = (index as u32 * 960, at(millis).time);
+    let arrival = Arrival { at: time, index, timestamp, marker: false };
+    let payload = vec![0x78, index as u8, 1, 2, 3, 4].into();
+    (CALL, Taken { leg: LegId(LEG), epoch: 1, arrival, samples: 960, payload })
+}
+
+impl Desk {
+    /// A recording with one person in it, from 1,000 ms on.
+    fn open() -> Desk {
+        Desk::on_disk(Floor { bytes: 0, percent: 0 })
+    }
+
+    fn on_disk(floor: Floor) -> Desk {
+        let place = TestFolder::new();
+        let root = Arc::new(Root::open(place.path()).unwrap());
+        let mut capture = Capture::new(root, floor, Arc::default());
+        let (id, told) = (Id::new(Wall(0)), Arc::new(Mutex::new(Vec::new())));
+        let heard = told.clone();
+        capture.handle_order(Order::Begin(Box::new(Begin {
+            id: id.clone(),
+            call: CALL,
+            uid: "u-1".into(),
+            chat: ChatName {
+                kind: "group".into(),
+                jids: vec!["g-1".into()],
+                display_name: "Lobby".into(),
+            },
+            by: "d-anna".into(),
+            now: at(1_000),
+            notices: Arc::new(move |disk| {
+                heard.lock().unwrap().push(disk);
+                true
+            }),
+        })));
+        let mut desk = Desk { place, capture, id, told };
+        desk.note(Event::Leg { leg: LEG, jid: "d-anna".into() });
+        desk
+    }
+
+    fn note(&mut self, event: Event) {
+        self.capture.handle_order(Order::Note { call: CALL, at: at(1_000).time, event });
+    }
+
+    /// Packets `from..to`, 20 ms each, as if the call had begun at 1,000 ms.
+    fn say(&mut self, from: u64, to: u64) {
+        for index in from..to {
+            let now = 1_000 + index * 20;
+            let packets = vec![taken(index, now)];
+            self.capture.handle_batch(at(now).time, Batch { packets, ..Batch::default() });
+        }
+    }
+
+    fn end(&mut self, millis: u64) -> Vec<Id> {
+        let end = Order::End { call: CALL, now: at(millis), why: End::RecordOff };
+        self.capture.handle_order(end);
+        self.capture.handle_tick(at(millis + 400).time).ended
+    }
+
+    fn file(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.place.path().join(self.id.as_str()).join(name)).unwrap()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.capture.root.folder(&self.id).unwrap().names().unwrap()
+    }
+
+    fn events(&self, name: &str) -> Vec<Event> {
+        line::read(&self.file(name)).0.into_iter().map(|line| line.event).collect()
+    }
+}
+
+fn packets(file: &[u8]) -> Vec<u8> {
+    let mut reader = Reader::open(file).unwrap();
+    std::iter::from_fn(|| reader.packet().unwrap()).map(|packet| packet.payload[1]).collect()
+}
+
+#[test]
+fn what_was_said_until_the_end_is_on_the_track_and_no_more() {
+    let mut desk = Desk::open();
+    desk.say(1, 51);
+    assert_eq!(desk.names(), ["timeline.jsonl.part", "track-1.opus.part"]);
+    let ended = desk.end(1_800);
+    assert_eq!(ended, [desk.id.clone()]);
+    assert_eq!(desk.names(), ["timeline.jsonl", "track-1.opus"]);
+    desk.say(60, 70);
+    let first_after = desk.events(TIMELINE);
+    assert!(matches!(first_after.first(), Some(Event::Recording { .. })));
+    assert!(matches!(first_after.last(), Some(Event::Ended { why: End::RecordOff, .. })));
+    assert_eq!(packets(&desk.file("track-1.opus")).len(), 50);
+}
+
+#[test]
+fn packets_on_their_way_at_the_end_are_waited_for_and_later_ones_left_out() {
+    let mut desk = Desk::open();
+    desk.say(1, 11);
+    let end = Order::End { call: CALL, now: at(1_300), why: End::CallFinished };
+    desk.capture.handle_order(end);
+    desk.say(11, 30);
+    assert!(desk.capture.handle_tick(at(1_699).time).ended.is_empty());
+    assert_eq!(desk.capture.handle_tick(at(1_700).time).ended.len(), 1);
+    assert_eq!(packets(&desk.file("track-1.opus")), (1..=15).collect::<Vec<u8>>());
+}
+
+#[test]
+fn each_quarter_of_a_second_all_but_the_newest_packet_is_in_the_file() {
+    let mut desk = Desk::open();
+    desk.say(1, 14);
+    desk.capture.handle_tick(at(1_280).time);
+    let written = desk.file("track-1.opus.part");
+    assert_eq!(Reader::open(&*written).unwrap().into_packets().count(), 12);
+    assert!(desk.events("timeline.jsonl.part").len() >= 4);
+}
+
+#[test]
+fn a_disk_below_its_floor_ends_the_tracks_tells_the_call_and_goes_on_once_there_is_room() {
+    let mut desk = Desk::open();
+    desk.say(1, 11);
+    desk.capture.floor = Floor { bytes: u64::MAX, percent: 0 };
+    desk.capture.handle_tick(at(2_000).time);
+    assert_eq!(*desk.told.lock().unwrap(), [Disk::Refuses(Stop::DiskFloor)]);
+    desk.say(60, 70);
+    desk.capture.floor = Floor { bytes: 0, percent: 0 };
+    desk.capture.handle_tick(at(3_000).time);
+    assert_eq!(desk.told.lock().unwrap().last(), Some(&Disk::Takes));
+    desk.say(110, 120);
+    desk.end(4_000);
+    assert_eq!(packets(&desk.file("track-1.opus")), (1..=10).collect::<Vec<u8>>());
+    assert_eq!(packets(&desk.file("track-2.opus")), (110..=119).collect::<Vec<u8>>());
+    let events = desk.events(TIMELINE);
+    assert!(events.contains(&Event::Stopped { why: Stop::DiskFloor }));
+    assert!(events.contains(&Event::Resumed));
+    assert_eq!(desk.capture.stats.read().dropped, 10);
+}
+
+#[test]
+fn a_leg_that_nobody_told_of_is_not_recorded() {
+    let mut desk = Desk::open();
+    let (call, stranger) = taken(1, 1_020);
+    let packets =
+        vec![(call, Taken { leg: LegId(99), ..stranger }), (CallNo(8), taken(1, 1_020).1)];
+    desk.capture.handle_batch(at(1_020).time, Batch { packets, ..Batch::default() });
+    desk.end(2_000);
+    assert_eq!(desk.names(), ["timeline.jsonl"]);
+}
+
+#[test]
+fn stopping_ends_everything_and_says_why() {
+    let mut desk = Desk::open();
+    desk.say(1, 11);
+    assert_eq!(desk.capture.stop(at(1_300)), [desk.id.clone()]);
+    assert!(matches!(desk.events(TIMELINE).last(), Some(Event::Ended { why: End::Shutdown, .. })));
+}

@@ -1,0 +1,172 @@
+//! The recorder's threads: one captures, one brings what was written to the disk. A disk that is slow
+//! fills the queue in front of them, and no other.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use engine::{Now, Time};
+use tracing::error;
+
+use super::Floor;
+use super::capture::{Begin, Capture, Order};
+use super::line::{End, Event};
+use super::stats::Stats;
+use super::store::{Id, Root};
+use crate::clock::Clock;
+use crate::limits::{RECORD_FLUSH, RECORD_NOTES_MAX};
+use crate::media::CallNo;
+use crate::media::tap::{TapSource, tap};
+
+pub use crate::media::tap::TapSink;
+
+/// How calls reach the recorder.
+pub struct Recorder {
+    orders: Arc<Orders>,
+    tap: TapSink,
+    open_max: u64,
+    stats: Arc<Stats>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// One more recording than there may be at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} calls are being recorded, and more this server does not record at once")]
+pub struct TooMany(u64);
+
+/// All that the recorder is made of.
+pub struct Spec {
+    pub root: Arc<Root>,
+    pub clock: Clock,
+    pub floor: Floor,
+    pub open_max: u64,
+    pub stats: Arc<Stats>,
+    /// Hears of each recording that has ended.
+    pub ended: Box<dyn Fn(Id) + Send>,
+}
+
+#[derive(Default)]
+struct Orders {
+    waiting: Mutex<VecDeque<Order>>,
+    stop: AtomicBool,
+}
+
+impl Recorder {
+    /// # Errors
+    /// The machine gives no thread.
+    pub fn start(spec: Spec) -> io::Result<Recorder> {
+        let (sink, source) = tap();
+        let orders = Arc::new(Orders::default());
+        let capture = Capture::new(spec.root, spec.floor, spec.stats.clone());
+        let (sync, dirty) = sync_channel(1);
+        std::thread::Builder::new().name("record-sync".into()).spawn(move || bring(&dirty))?;
+        let (clock, own) = (spec.clock, orders.clone());
+        let ended = spec.ended;
+        let run = move || run(capture, &own, &source, clock, &sync, &*ended);
+        let thread = std::thread::Builder::new().name("record".into()).spawn(run)?;
+        let (stats, open_max) = (spec.stats, spec.open_max);
+        Ok(Recorder { orders, tap: sink, open_max, stats, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Where media workers hand over what is recorded.
+    pub fn tap(&self) -> TapSink {
+        self.tap.clone()
+    }
+
+    /// # Errors
+    /// As many recordings as may be are being made.
+    pub fn admits(&self) -> Result<(), TooMany> {
+        let open = self.stats.read().open;
+        if open < self.open_max { Ok(()) } else { Err(TooMany(self.open_max)) }
+    }
+
+    /// # Errors
+    /// As many recordings as may be are being made.
+    pub fn begin(&self, begin: Begin) -> Result<(), TooMany> {
+        let open = self.stats.begin(self.open_max).ok_or(TooMany(self.open_max))?;
+        tracing::debug!(recording = %begin.id, open, "recording ordered");
+        self.orders.lock().push_back(Order::Begin(Box::new(begin)));
+        Ok(())
+    }
+
+    pub fn note(&self, call: CallNo, at: Time, event: Event) {
+        let mut waiting = self.orders.lock();
+        if waiting.len() < RECORD_NOTES_MAX {
+            waiting.push_back(Order::Note { call, at, event });
+        } else {
+            self.stats.note_lost();
+        }
+    }
+
+    pub fn end(&self, call: CallNo, now: Now, why: End) {
+        self.orders.lock().push_back(Order::End { call, now, why });
+    }
+
+    /// Ends every recording, and returns once all is written.
+    pub fn stop(&self) {
+        self.orders.stop.store(true, Ordering::Relaxed);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            error!("the recorder has panicked: the next start mends what it left");
+        }
+    }
+}
+
+impl Orders {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Order>> {
+        // A poisoned lock guards plain data: whoever panicked left it whole.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn run(
+    mut capture: Capture,
+    orders: &Orders,
+    source: &TapSource,
+    clock: Clock,
+    sync: &SyncSender<Vec<Arc<File>>>,
+    ended: &dyn Fn(Id),
+) {
+    let mut next_tick = clock.now().time + RECORD_FLUSH;
+    loop {
+        let stops = orders.stop.load(Ordering::Relaxed);
+        let wait = next_tick.since(clock.now().time);
+        let batch = source.next(if stops { std::time::Duration::ZERO } else { wait });
+        // After the batch: whoever is heard in it was told of before he was permitted.
+        for order in std::mem::take(&mut *orders.lock()) {
+            capture.handle_order(order);
+        }
+        let (now, was_empty) = (clock.now(), batch.is_none());
+        if let Some(batch) = batch {
+            capture.handle_batch(now.time, batch);
+        }
+        if stops && was_empty {
+            capture.stop(now).into_iter().for_each(ended);
+            return;
+        }
+        if now.time >= next_tick {
+            next_tick = now.time + RECORD_FLUSH;
+            let due = capture.handle_tick(now.time);
+            due.ended.into_iter().for_each(ended);
+            if !due.dirty.is_empty() {
+                // Full: the former ones are not on the disk yet, and these are dirty still.
+                let _ = sync.try_send(due.dirty);
+            }
+        }
+    }
+}
+
+/// Brings files to the disk, until the recorder is gone.
+fn bring(dirty: &Receiver<Vec<Arc<File>>>) {
+    while let Ok(files) = dirty.recv() {
+        for file in files {
+            if let Err(fault) = file.sync_data() {
+                error!(%fault, "a recording may not survive a power cut");
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! One leg's voice on its way to a file: from the axis to pages.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use engine::Time;
+use engine::timeline::{Axis, Fate, Gap, Piece, Taken};
+
+use super::append::Append;
+use super::line::Event;
+use super::store::Folder;
+use super::{fill, ogg};
+use crate::limits::{RECORD_GAP_TOLD_SAMPLES, RECORD_TRACK_SAMPLES_MAX};
+
+/// See the module's words.
+pub struct Track {
+    pub number: u32,
+    name: String,
+    axis: Axis,
+    writer: ogg::Writer,
+    file: Append,
+    /// First byte of the newest packet: how a gap behind it sounds.
+    toc: u8,
+    packets: u64,
+    lost_samples: u64,
+    late: u64,
+}
+
+/// What a track has to tell, with its time.
+pub type Told = (Time, Event);
+
+impl Track {
+    /// # Errors
+    /// The file cannot be made.
+    pub fn begin(folder: &Folder, number: u32, artist: &str) -> io::Result<Track> {
+        let name = track_name(number);
+        let mut file = Append::new(folder.create(&name)?);
+        let writer = ogg::Writer::begin(number, artist, &mut file.buffer);
+        let axis = Axis::default();
+        let (toc, packets, lost_samples, late) = (0, 0, 0, 0);
+        Ok(Track { number, name, axis, writer, file, toc, packets, lost_samples, late })
+    }
+
+    pub fn handle_packet(&mut self, now: Time, taken: Taken) {
+        self.late += u64::from(self.axis.handle_packet(now, taken) == Fate::Late);
+    }
+
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.axis.handle_timeout(now);
+    }
+
+    /// Lays what the axis gave on pages; what is to be told of it goes to `tell`.
+    pub fn drain(&mut self, at: Time, tell: &mut impl FnMut(Told)) {
+        while let Some(piece) = self.axis.poll_piece() {
+            let out = &mut self.file.buffer;
+            let writer = &mut self.writer;
+            match piece {
+                Piece::Packet(taken) => {
+                    self.packets += 1;
+                    self.toc = taken.payload.first().copied().unwrap_or(self.toc);
+                    writer.packet(&taken.payload, u64::from(taken.samples), out);
+                }
+                Piece::Conceal { samples, why } => {
+                    self.lost_samples += if why == Gap::Lost { samples } else { 0 };
+                    fill::conceal(self.toc, samples, |payload, samples| {
+                        writer.packet(payload, samples, out);
+                    });
+                }
+                Piece::Silence { sample, samples, why } => {
+                    if why == Gap::Lost {
+                        self.lost_samples += samples;
+                        if samples >= RECORD_GAP_TOLD_SAMPLES {
+                            tell((at, Event::Gap { track: self.number, sample, samples }));
+                        }
+                    }
+                    fill::silence(samples, |payload, samples| {
+                        writer.packet(payload, samples, out);
+                    });
+                }
+            }
+        }
+        while let Some(point) = self.axis.poll_point() {
+            let (track, sample, anew) = (self.number, point.sample, point.is_anew);
+            tell((point.at, Event::Clock { track, sample, anew }));
+        }
+    }
+
+    /// Writes whole pages.
+    ///
+    /// # Errors
+    /// The disk fails or is full.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush(&mut self.file.buffer);
+        self.file.flush()
+    }
+
+    pub fn take_dirty(&mut self) -> Option<Arc<File>> {
+        self.file.take_dirty()
+    }
+
+    /// Longer than a file may be: another one goes on.
+    pub fn is_full(&self) -> bool {
+        self.axis.end() >= RECORD_TRACK_SAMPLES_MAX
+    }
+
+    /// The last page, and the file's name. A file that cannot be finished stays as it is, and is
+    /// mended later.
+    ///
+    /// # Errors
+    /// The disk fails or is full.
+    pub fn end(mut self, folder: &Folder, at: Time, mut tell: impl FnMut(Told)) -> io::Result<()> {
+        self.axis.flush();
+        self.drain(at, &mut tell);
+        tell((
+            at,
+            Event::TrackEnded {
+                track: self.number,
+                samples: self.axis.end(),
+                packets: self.packets,
+                lost_samples: self.lost_samples,
+                late: self.late,
+            },
+        ));
+        self.writer.end(&mut self.file.buffer);
+        self.file.flush()?;
+        folder.finish(&self.name, self.file.file())
+    }
+}
+
+/// The file of a track.
+pub fn track_name(number: u32) -> String {
+    format!("track-{number}.opus")
+}
