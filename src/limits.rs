@@ -160,15 +160,15 @@ pub const RECORD_BATCHES_MAX: usize = 4_096;
 /// Packets that a worker hands over at once.
 pub const RECORD_BATCH: usize = 256;
 
-/// What calls tell the recorder (who came, who is muted), beyond beginnings and ends, of which there
-/// are two a recording. Beyond: not in the timeline, counted.
+/// What calls tell the recorder (who came, who is muted), beyond beginnings and ends, of which
+/// there are two a recording. Beyond: not in the timeline, counted.
 pub const RECORD_NOTES_MAX: usize = 65_536;
 
 /// How often pages are written: with the worker's tick what a killed process loses at most.
 pub const RECORD_FLUSH: Duration = Duration::from_millis(250);
 
-/// How often what was written is brought to the disk, for a power cut; and how often the disk's free
-/// space is looked at.
+/// How often what was written is brought to the disk, for a power cut; and how often the disk's
+/// free space is looked at.
 pub const RECORD_SYNC: Duration = Duration::from_secs(1);
 
 /// How long packets that were said before a recording's end may be on their way to it.
@@ -186,3 +186,10 @@ pub const RECORD_TRACKS_MAX: u32 = 10_000;
 
 /// Bytes of a timeline that wait for a full disk. Beyond: lines are lost, counted.
 pub const RECORD_LINES_BYTES_MAX: usize = 1024 * 1024;
+
+/// Recordings that wait to be made ready. Beyond: made ready after the next start.
+pub const RECORD_UNFINISHED_MAX: usize = 4_096;
+
+/// Free bytes above the floor with which recording goes on after the disk was full: a minute of
+/// several calls.
+pub const RECORD_ROOM_BYTES: u64 = 1024 * 1024;

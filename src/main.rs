@@ -3,8 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use voxhall::config::{Cli, Command, Config, DemoFlags, Log, ServeFlags};
+use voxhall::config::{
+    Cli, Command, Config, DemoFlags, Log, LogLevel, RecordingsFlags, ServeFlags,
+};
 use voxhall::demo::{self, DemoOptions};
+use voxhall::record::commands;
 use voxhall::{server, telemetry};
 
 fn main() -> ExitCode {
@@ -17,6 +20,7 @@ fn main() -> ExitCode {
     match Cli::parse().command() {
         Command::Serve(flags) => runtime.block_on(serve(&flags)),
         Command::Demo(flags) => runtime.block_on(bring_demo(flags)),
+        Command::Recordings(flags) => recordings(&flags),
     }
 }
 
@@ -46,6 +50,22 @@ async fn bring_demo(flags: DemoFlags) -> ExitCode {
     eprintln!("voxhall demo: three people talk; Ctrl-C sends them away");
     match demo::run(options, stop).await {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(1, &error),
+    }
+}
+
+fn recordings(flags: &RecordingsFlags) -> ExitCode {
+    if let Err(error) = telemetry::init(&Log { level: LogLevel::Warn, ..Log::default() }) {
+        return failed(1, &error);
+    }
+    let serve = ServeFlags { config: flags.config.clone(), ..ServeFlags::default() };
+    let config = match Config::load(&serve) {
+        Ok(config) => config,
+        Err(error) => return failed(2, &error),
+    };
+    match commands::run(flags, &config) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => failed(1, &error),
     }
 }

@@ -7,8 +7,10 @@
 //! sources are added up.
 
 mod families;
+mod tapes;
 
 pub use families::{Family, Kind, Sample};
+pub use tapes::Tape;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -20,9 +20,8 @@ use crate::core::builtin::{BuiltIn, CoreOptions};
 use crate::core::{AnswerStyle, ChatCore, Jid};
 use crate::demo::{self, DemoOptions};
 use crate::media::{Pool, PoolSpec, StartFault, sdp};
-use crate::metrics::{Metrics, Sample, Sink, Source};
-use crate::record::store::Root;
-use crate::record::{Floor, Recorder, Spec};
+use crate::metrics::{Metrics, Sample, Sink, Source, Tape};
+use crate::record::{RecordFault, Recorder, Recordings};
 use crate::registry::Registry;
 use crate::signal::{self, Counters, Demo, Ended, Options, Parts, Refused, Shell, Tls};
 use crate::wire::http::{Features, IceServer};
@@ -49,8 +48,8 @@ pub enum Fault {
     Tls(#[from] signal::TlsFault),
     #[error("cannot look up this machine's addresses: {0}")]
     Addresses(io::Error),
-    #[error("cannot keep recordings: {0}")]
-    Record(io::Error),
+    #[error(transparent)]
+    Record(#[from] RecordFault),
     #[error("the server ended: {0}")]
     Served(#[from] io::Error),
 }
@@ -68,7 +67,11 @@ pub async fn run(config: Config) -> Result<(), Fault> {
     let tls = if config.http.open { Some(certificate(&config, bound)?) } else { None };
     let core = BuiltIn::open(&config.data.dir, core_options(&config))?;
     let metrics = Arc::new(Metrics::new(started));
-    let registry = Registry::new(Arc::new(shared(&config, core.clone(), metrics.clone())?));
+    let clock = Clock::start();
+    let recordings = recordings(&config, clock)?;
+    let recorder = recordings.as_ref().map(|recordings| recordings.recorder());
+    let shared = shared(&config, core.clone(), metrics.clone(), (clock, recorder))?;
+    let registry = Registry::new(Arc::new(shared));
     core.join(Arc::new(registry.clone()));
     let counters = Arc::new(Counters::default());
     let url = format!("{}://{bound}", if tls.is_some() { "https" } else { "http" });
@@ -78,7 +81,7 @@ pub async fn run(config: Config) -> Result<(), Fault> {
         core,
         options: options(&config),
         counters: counters.clone(),
-        metrics: rendering(metrics, registry.clone(), counters),
+        metrics: rendering(metrics, registry.clone(), counters, recordings.clone()),
         ready: Arc::new(move || match (ready.is_draining(), ready.shared().pool.is_whole()) {
             (true, _) => Err("draining".to_owned()),
             (false, false) => Err("a media worker has ended".to_owned()),
@@ -87,12 +90,11 @@ pub async fn run(config: Config) -> Result<(), Fault> {
         demo: Some(speakers),
         break_worker: Arc::new(move |number| breaking.shared().pool.break_worker(number)),
     });
-    let recorder = registry.shared().recorder.clone();
     let stop = drained(registry.clone(), StopSignals::listen()?);
     announce(&url, &registry, tls.is_some())?;
     signal::serve(shell, listener, tls, stop).await?;
-    if let Some(recorder) = recorder {
-        recorder.stop();
+    if let Some(recordings) = recordings {
+        recordings.stop();
     }
     info!("stopped");
     Ok(())
@@ -155,10 +157,9 @@ fn shared(
     config: &Config,
     core: Arc<dyn ChatCore>,
     metrics: Arc<Metrics>,
+    (clock, recorder): (Clock, Option<Arc<Recorder>>),
 ) -> Result<Shared, Fault> {
     let interfaces = config::interfaces().map_err(Fault::Addresses)?;
-    let clock = Clock::start();
-    let recorder = recorder(config, clock)?;
     let pool = Pool::start(&PoolSpec {
         advertised: config::advertised(&config.media, &interfaces),
         bind: config.media.bind.first().copied(),
@@ -192,25 +193,10 @@ fn shared(
     Ok(Shared { core, pool, recorder, clock, rules, sdp, check_fingerprint, metrics, legs })
 }
 
-fn recorder(config: &Config, clock: Clock) -> Result<Option<Arc<Recorder>>, Fault> {
+fn recordings(config: &Config, clock: Clock) -> Result<Option<Arc<Recordings>>, Fault> {
     let record = &config.record;
-    if !record.enabled {
-        return Ok(None);
-    }
-    let root = Arc::new(Root::open(&record.folder(&config.data)).map_err(Fault::Record)?);
-    let floor = Floor {
-        bytes: record.free_floor_mib.saturating_mul(1024 * 1024),
-        percent: record.free_floor_percent,
-    };
-    let recorder = Recorder::start(Spec {
-        root,
-        clock,
-        floor,
-        open_max: record.open_max.get().into(),
-        stats: Arc::default(),
-        ended: Box::new(|_| {}),
-    });
-    Ok(Some(Arc::new(recorder.map_err(Fault::Record)?)))
+    let started = || Recordings::start(record, record.folder(&config.data), clock);
+    Ok(record.enabled.then(started).transpose()?.map(Arc::new))
 }
 
 /// Sections that a client may offer beside those for voices: video and data, refused.
@@ -306,8 +292,12 @@ fn rendering(
     metrics: Arc<Metrics>,
     registry: Registry,
     counters: Arc<Counters>,
+    recordings: Option<Arc<Recordings>>,
 ) -> Arc<dyn Fn() -> String + Send + Sync> {
-    Arc::new(move || metrics.render(&[&Node(&registry), &Sockets(&counters)]))
+    Arc::new(move || {
+        let tapes = Tapes(recordings.as_deref());
+        metrics.render(&[&Node(&registry), &Sockets(&counters), &tapes])
+    })
 }
 
 struct Node<'a>(&'a Registry);
@@ -347,6 +337,23 @@ fn discarded(reason: &'static str) -> Sample {
         Sample::StunDiscarded(reason)
     } else {
         Sample::RtpDiscarded(reason)
+    }
+}
+
+struct Tapes<'a>(Option<&'a Recordings>);
+
+impl Source for Tapes<'_> {
+    fn collect(&self, sink: &mut dyn Sink) {
+        let reading = self.0.map(Recordings::read_stats).unwrap_or_default();
+        let mut add = |tape, value| sink.add(Sample::Tape(tape), value);
+        add(Tape::Open, reading.open);
+        add(Tape::Dropped, reading.dropped);
+        add(Tape::NotesLost, reading.notes_lost);
+        add(Tape::Finished("ready"), reading.finished);
+        add(Tape::Finished("failed"), reading.failed);
+        for (reason, count) in reading.stopped {
+            add(Tape::Stops(reason), count);
+        }
     }
 }
 

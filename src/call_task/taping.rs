@@ -1,5 +1,5 @@
-//! What the recorder is told of a call: who is in it, who is muted, who was told that it is recorded.
-//! Derived from the roster after each input and compared with what was told before.
+//! What the recorder is told of a call: who is in it, who is muted, who was told that it is
+//! recorded. Derived from the roster after each input and compared with what was told before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

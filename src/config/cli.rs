@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::Mix;
+
 /// The program's arguments, as they came.
 #[derive(Debug, Parser)]
 #[command(
@@ -27,6 +29,8 @@ pub enum Command {
     Serve(ServeFlags),
     /// Add three speaking people to a call on a running server
     Demo(DemoFlags),
+    /// Look at recordings, mix, export, mend and check them
+    Recordings(RecordingsFlags),
 }
 
 /// Each flag wins over its environment variable, which wins over the file.
@@ -68,6 +72,58 @@ pub struct DemoFlags {
     /// The chat they join [default: the Lobby]
     #[arg(long, value_name = "JID")]
     pub chat: Option<String>,
+}
+
+/// What is done with recordings, and where they lie.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct RecordingsFlags {
+    /// Folder of recordings [default: recordings in the data folder of the configuration]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub dir: Option<PathBuf>,
+    /// Configuration file of the server
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub action: RecordingsAction,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum RecordingsAction {
+    /// List recordings, the newest last
+    Ls {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one: people, who spoke when, files
+    Show { id: String },
+    /// Make the mix and all that is derived anew
+    Mix {
+        id: String,
+        /// How voices lie in it [default: record.mix]
+        #[arg(long, value_enum)]
+        layout: Option<Mix>,
+        /// Without mix.opus
+        #[arg(long)]
+        no_opus: bool,
+    },
+    /// Copy one to another folder, with each person's voice as a WAV file as long as the call
+    Export {
+        id: String,
+        /// Where to; a folder named after the recording is made in it
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Mend and finish what was cut off; not while a server records there
+    Repair {
+        /// Folder of recordings [default: as --dir]
+        folder: Option<PathBuf>,
+    },
+    /// Check every file against its checksum, and every page of every track
+    Verify {
+        /// Only this one
+        id: Option<String>,
+    },
 }
 
 impl Cli {

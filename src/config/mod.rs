@@ -8,14 +8,16 @@
 pub mod addresses;
 pub mod cli;
 mod layers;
+mod record;
 mod sections;
 
 pub use addresses::{Interface, advertised, interfaces};
-pub use cli::{Cli, Command, DemoFlags, ServeFlags};
+pub use cli::{Cli, Command, DemoFlags, RecordingsAction, RecordingsFlags, ServeFlags};
 pub use layers::{ConfigError, Origin};
+pub use record::{Mix, Record};
 pub use sections::{
     Answer, Call, Config, Data, Features, Http, IceServer, IceTransportPolicy, Log, LogFormat,
-    LogLevel, Media, Mix, Record, Sdp, Signal, Workers,
+    LogLevel, Media, Sdp, Signal, Workers,
 };
 
 use std::fs;

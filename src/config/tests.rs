@@ -11,7 +11,7 @@ const EXAMPLE: &str = include_str!("../../config/example.toml");
 fn flags(arguments: &[&str]) -> ServeFlags {
     match Cli::try_parse_from([&["voxhall"], arguments].concat()).unwrap().command() {
         Command::Serve(flags) => flags,
-        Command::Demo(_) => panic!("not the command under test"),
+        Command::Demo(_) | Command::Recordings(_) => panic!("not the command under test"),
     }
 }
 

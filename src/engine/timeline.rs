@@ -16,7 +16,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use core::time::Duration;
 
 pub use clock::{ClockMap, ClockPoint};
-pub use place::{Placement, Step};
+pub use place::{Placement, Sound, Step};
 
 use crate::limits::{
     AXIS_AHEAD_MAX, AXIS_BEHIND_MAX, AXIS_REORDER_WAIT, AXIS_WAITING_MAX, CLOCK_WINDOW,

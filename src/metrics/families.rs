@@ -1,6 +1,8 @@
 //! Every number that is counted or measured: its name, its help and its label. Names follow
 //! `voxhall_<things>[_unit]`; counters end in `_total`.
 
+use super::tapes::Tape;
+
 /// One number, with its label's value where the family has one. A label comes from a closed enum
 /// of ours, never from a client: so the number of series is bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +22,8 @@ pub enum Sample {
     /// Packets of voices whose clients tell no level.
     VoiceUnmetered,
     WorkerRestarts,
+    /// Of recordings.
+    Tape(Tape),
     /// By how it ended.
     DtlsHandshakes(&'static str),
     /// By profile.
@@ -51,7 +55,7 @@ pub enum Kind {
 
 impl Sample {
     /// One sample of each family.
-    pub const EACH: [Self; 18] = [
+    pub const EACH: [Self; 23] = [
         Self::Calls,
         Self::Onliners,
         Self::Legs(""),
@@ -63,6 +67,11 @@ impl Sample {
         Self::DatagramsUnsent,
         Self::VoiceUnmetered,
         Self::WorkerRestarts,
+        Self::Tape(Tape::Open),
+        Self::Tape(Tape::Dropped),
+        Self::Tape(Tape::NotesLost),
+        Self::Tape(Tape::Stops("")),
+        Self::Tape(Tape::Finished("")),
         Self::DtlsHandshakes(""),
         Self::SrtpProfile(""),
         Self::Signals(""),
@@ -113,6 +122,7 @@ impl Sample {
                 "voxhall_media_worker_restarts_total",
                 "Media workers replaced because their thread ended; their calls dialled again.",
             ),
+            Self::Tape(tape) => return tape.family(),
             Self::DtlsHandshakes(_) => {
                 (Counter, "voxhall_dtls_handshakes_total", "DTLS handshakes ended, by outcome.")
             }
@@ -148,6 +158,7 @@ impl Sample {
             Self::Legs(link) => Some(("link", link)),
             Self::RtpDiscarded(reason) | Self::StunDiscarded(reason) => Some(("reason", reason)),
             Self::DtlsHandshakes(outcome) => Some(("outcome", outcome)),
+            Self::Tape(tape) => tape.label(),
             Self::SrtpProfile(profile) => Some(("profile", profile)),
             Self::Signals(event) => Some(("event", event)),
             Self::Refusals(code) | Self::SocketsClosed(code) => Some(("code", code)),

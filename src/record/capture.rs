@@ -18,7 +18,7 @@ use super::Floor;
 use super::line::{ChatName, End, Event, Stop};
 use super::stats::Stats;
 use super::store::{Id, Root, Space};
-use crate::limits::{RECORD_END_GRACE, RECORD_SYNC};
+use crate::limits::{RECORD_END_GRACE, RECORD_ROOM_BYTES, RECORD_SYNC};
 use crate::media::CallNo;
 use crate::media::tap::Batch;
 
@@ -244,10 +244,10 @@ impl Floor {
         space.free < self.bytes(space)
     }
 
-    /// A tenth above it, or it would begin and end all the time.
+    /// A tenth above it and some more, or it would begin and end all the time.
     fn is_clear(self, space: Space) -> bool {
         let floor = self.bytes(space);
-        space.free >= floor.saturating_add(floor / 10)
+        space.free >= floor.saturating_add((floor / 10).max(RECORD_ROOM_BYTES))
     }
 
     fn bytes(self, space: Space) -> u64 {

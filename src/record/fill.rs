@@ -10,6 +10,27 @@ const CELT: [(u64, u8); 4] = [(960, 31), (480, 30), (240, 29), (120, 28)];
 /// What a CELT frame says that is silent by its own flag.
 const SILENT_FRAME: [u8; 2] = [0xff, 0xfe];
 
+/// A packet that stands for one that never came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filler {
+    Conceal,
+    Silence,
+}
+
+impl Filler {
+    /// `None` for a packet that came.
+    pub fn of(payload: &[u8]) -> Option<Filler> {
+        match payload {
+            [toc, _] if toc & 3 == 3 => Some(Filler::Conceal),
+            [toc, _, frames @ ..] if toc & 7 == 3 && toc >> 3 >= 28 => {
+                let is_silent = frames.chunks(2).all(|frame| frame == SILENT_FRAME);
+                is_silent.then_some(Filler::Silence)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Packets that a decoder conceals, `samples` long (a multiple of 120), after a packet that began
 /// with `toc`.
 pub fn conceal(toc: u8, samples: u64, packet: impl FnMut(&[u8], u64)) {
@@ -68,14 +89,17 @@ mod tests {
         for toc in (0..=255_u8).step_by(4) {
             for samples in [120, 360, 960, 1_080, 9_600, 24_000, 48_120] {
                 let mut filled = 0;
-                let mut check = |payload: &[u8], samples: u64| {
+                let mut kind = Filler::Conceal;
+                let mut check = |payload: &[u8], samples: u64, kind| {
+                    assert_eq!(Filler::of(payload), Some(kind));
                     let packet = Packet::parse(payload).expect("a packet of Opus");
                     assert_eq!(u64::from(packet.samples()), samples);
                     assert!(packet.is_silence());
                     filled += samples;
                 };
-                conceal(toc, samples, &mut check);
-                silence(samples, &mut check);
+                conceal(toc, samples, |payload, samples| check(payload, samples, kind));
+                kind = Filler::Silence;
+                silence(samples, |payload, samples| check(payload, samples, kind));
                 assert_eq!(filled, 2 * samples, "toc {toc:02x}");
             }
         }

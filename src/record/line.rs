@@ -200,8 +200,9 @@ mod tests {
 
     #[test]
     fn lines_of_later_versions_and_torn_ones_harm_nobody() {
-        let text = b"{\"at_us\":1,\"kind\":\"weather\",\"sunny\":true}\n{\"at_us\":2,\"kind\":\"resumed\"}\n{\"at_us";
-        let (lines, garbled) = read(text);
+        let later = "{\"at_us\":1,\"kind\":\"weather\",\"sunny\":true}\n";
+        let text = format!("{later}{{\"at_us\":2,\"kind\":\"resumed\"}}\n{{\"at_us");
+        let (lines, garbled) = read(text.as_bytes());
         assert_eq!((lines.len(), garbled), (2, 1));
         assert_eq!(lines[0].event, Event::Unknown);
     }

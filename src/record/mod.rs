@@ -7,16 +7,28 @@
 
 mod append;
 pub mod capture;
+pub mod commands;
 pub mod fill;
+pub mod finish;
+pub mod finisher;
+pub mod history;
+pub mod hook;
 pub mod line;
+pub mod mix;
 pub mod ogg;
 mod recorder;
+pub mod repair;
 pub mod report;
+mod service;
+pub mod speakers;
 pub mod stats;
 pub mod store;
 pub mod track;
 
-pub use recorder::{Recorder, Spec, TooMany};
+pub use finish::FinishFault;
+pub use finisher::Finisher;
+pub use recorder::{Recorder, TooMany};
+pub use service::{RecordFault, Recordings};
 
 /// Free space below which nothing is recorded: the larger of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -34,6 +34,11 @@ pub struct Writer {
 impl Writer {
     /// A stream's beginning is written to `out`: `artist` is who is heard.
     pub fn begin(serial: u32, artist: &str, out: &mut Vec<u8>) -> Writer {
+        Writer::begin_with(serial, 1, artist, out)
+    }
+
+    /// The same for 1 or 2 channels.
+    pub fn begin_with(serial: u32, channels: u8, artist: &str, out: &mut Vec<u8>) -> Writer {
         let mut writer = Writer {
             serial,
             page: 0,
@@ -44,7 +49,8 @@ impl Writer {
             held: Vec::new(),
             held_samples: 0,
         };
-        let mut head = b"OpusHead\x01\x01".to_vec();
+        let mut head = b"OpusHead\x01".to_vec();
+        head.push(channels);
         head.extend((PRE_SKIP as u16).to_le_bytes());
         head.extend(48_000_u32.to_le_bytes());
         // No gain, mapping family 0.
@@ -76,8 +82,14 @@ impl Writer {
     }
 
     /// The last page.
-    pub fn end(mut self, out: &mut Vec<u8>) {
+    pub fn end(self, out: &mut Vec<u8>) {
+        self.end_early(0, out);
+    }
+
+    /// The last page, of whose sound the last `surplus` samples are no part (RFC 7845 section 4.4).
+    pub fn end_early(mut self, surplus: u64, out: &mut Vec<u8>) {
         self.lay_held(out);
+        self.samples = self.samples.saturating_sub(surplus);
         self.emit(FLAG_LAST, out);
     }
 
@@ -207,10 +219,47 @@ pub struct TrackPacket {
     pub payload: Vec<u8>,
 }
 
-/// Reads a track's packets in order, a page at a time.
-pub struct Reader<R> {
+/// Reads a file page by page.
+pub struct Pages<R> {
     file: R,
     buffer: Vec<u8>,
+    /// Bytes of the page that was given last.
+    given: usize,
+}
+
+impl<R: Read> Pages<R> {
+    pub fn new(file: R) -> Pages<R> {
+        Pages { file, buffer: Vec::new(), given: 0 }
+    }
+
+    /// `None` at the file's end.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has no whole page here.
+    pub fn page(&mut self) -> Result<Option<Page<'_>>, ReadFault> {
+        self.buffer.drain(..std::mem::take(&mut self.given));
+        loop {
+            match Page::parse(&self.buffer) {
+                Ok(page) => {
+                    self.given = page.bytes;
+                    break;
+                }
+                Err(Malformed::Cut) => {}
+                Err(malformed) => return Err(malformed.into()),
+            }
+            let room = PAGE_BYTES_MAX as u64;
+            if (&mut self.file).take(room).read_to_end(&mut self.buffer)? == 0 {
+                let is_over = self.buffer.is_empty();
+                return if is_over { Ok(None) } else { Err(Malformed::Cut.into()) };
+            }
+        }
+        Ok(Some(Page::parse(&self.buffer)?))
+    }
+}
+
+/// Reads a track's packets in order.
+pub struct Reader<R> {
+    pages: Pages<R>,
     packets: std::collections::VecDeque<TrackPacket>,
     sample: u64,
 }
@@ -219,17 +268,14 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// It does not begin as a track of ours.
     pub fn open(file: R) -> Result<Reader<R>, ReadFault> {
-        let mut reader =
-            Reader { file, buffer: Vec::new(), packets: Default::default(), sample: 0 };
+        let mut pages = Pages::new(file);
         for begins in [b"OpusHead", b"OpusTags"] {
-            let length = reader.fill()?.ok_or(Malformed::Cut)?;
-            let page = Page::parse(&reader.buffer)?;
+            let page = pages.page()?.ok_or(Malformed::Cut)?;
             if !page.packets().next().is_some_and(|packet| packet.starts_with(begins)) {
                 return Err(Malformed::NoTrack.into());
             }
-            reader.buffer.drain(..length);
         }
-        Ok(reader)
+        Ok(Reader { pages, packets: Default::default(), sample: 0 })
     }
 
     /// `None` at its end.
@@ -238,15 +284,13 @@ impl<R: Read> Reader<R> {
     /// The file cannot be read, or is damaged from here on.
     pub fn packet(&mut self) -> Result<Option<TrackPacket>, ReadFault> {
         while self.packets.is_empty() {
-            let Some(length) = self.fill()? else { return Ok(None) };
-            let page = Page::parse(&self.buffer)?;
+            let Some(page) = self.pages.page()? else { return Ok(None) };
             for payload in page.packets() {
                 let samples = Packet::parse(payload).ok_or(Malformed::NoOpus)?.samples();
                 let (sample, samples) = (self.sample, u64::from(samples));
                 self.packets.push_back(TrackPacket { sample, samples, payload: payload.to_vec() });
                 self.sample += samples;
             }
-            self.buffer.drain(..length);
         }
         Ok(self.packets.pop_front())
     }
@@ -254,22 +298,6 @@ impl<R: Read> Reader<R> {
     /// All packets up to its end, or to where it is damaged.
     pub fn into_packets(mut self) -> impl Iterator<Item = TrackPacket> {
         std::iter::from_fn(move || self.packet().ok().flatten())
-    }
-
-    /// Reads until a whole page is there; its length.
-    fn fill(&mut self) -> Result<Option<usize>, ReadFault> {
-        loop {
-            match Page::parse(&self.buffer) {
-                Ok(page) => return Ok(Some(page.bytes)),
-                Err(Malformed::Cut) => {}
-                Err(malformed) => return Err(malformed.into()),
-            }
-            let room = PAGE_BYTES_MAX as u64;
-            if (&mut self.file).take(room).read_to_end(&mut self.buffer)? == 0 {
-                let rest = self.buffer.is_empty();
-                return if rest { Ok(None) } else { Err(Malformed::Cut.into()) };
-            }
-        }
     }
 }
 

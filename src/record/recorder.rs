@@ -1,5 +1,5 @@
-//! The recorder's threads: one captures, one brings what was written to the disk. A disk that is slow
-//! fills the queue in front of them, and no other.
+//! The recorder's threads: one captures, one brings what was written to the disk. A disk that is
+//! slow fills the queue in front of them, and no other.
 
 use std::collections::VecDeque;
 use std::fs::File;

@@ -1,5 +1,5 @@
-//! `call.json`: all that is known of a finished recording, derived from its timeline and its tracks.
-//! docs/recordings.md is this file in words.
+//! `call.json`: all that is known of a finished recording, derived from its timeline and its
+//! tracks. docs/recordings.md is this file in words.
 
 use serde::{Deserialize, Serialize};
 
@@ -114,7 +114,7 @@ pub struct FileReport {
 }
 
 /// `peaks.json`: how loud it was when, for a picture.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peaks {
     /// How long one value stands for, in milliseconds.
     pub interval_ms: u64,

@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use engine::Wall;
-use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags, ResolveFlags};
+use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags};
 
 /// What a file is called while it is written.
 pub const PART: &str = ".part";
@@ -54,6 +54,11 @@ pub struct Root {
     path: PathBuf,
 }
 
+/// Held as long as it lives.
+pub struct Lock {
+    _file: OwnedFd,
+}
+
 /// One recording's folder.
 pub struct Folder {
     dir: OwnedFd,
@@ -75,6 +80,17 @@ impl Root {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
         let dir = fs::open(path, flags, Mode::empty())?;
         Ok(Root { dir, path: path.to_owned() })
+    }
+
+    /// Whoever records or mends here does so alone, as long as it holds the lock.
+    ///
+    /// # Errors
+    /// `WouldBlock`: somebody else does.
+    pub fn lock(&self) -> io::Result<Lock> {
+        let flags = OFlags::CREATE | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = fs::openat2(&self.dir, "lock", flags, Mode::RUSR | Mode::WUSR, INSIDE)?;
+        fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Lock { _file: file })
     }
 
     /// # Errors
@@ -141,7 +157,10 @@ impl Folder {
     /// It is there already, or cannot be made.
     pub fn create(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;
-        self.open_as(&format!("{name}{PART}"), flags)
+        let file = self.open_as(&format!("{name}{PART}"), flags)?;
+        // A file that no folder names is lost with the power.
+        fs::fsync(&self.dir)?;
+        Ok(file)
     }
 
     /// # Errors
@@ -183,15 +202,33 @@ impl Folder {
         Ok(fs::fsync(&self.dir)?)
     }
 
-    /// A whole file at once; one that was begun and not finished is replaced.
+    /// The same for what is derived: a former one is replaced.
     ///
     /// # Errors
-    /// The disk fails, or there is a file of that name already.
-    pub fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
+    /// The disk fails.
+    pub fn replace(&self, name: &str, file: &File) -> io::Result<()> {
+        file.sync_all()?;
+        fs::renameat(&self.dir, format!("{name}{PART}"), &self.dir, name)?;
+        Ok(fs::fsync(&self.dir)?)
+    }
+
+    /// A new file for what is derived: one that was begun and not finished is discarded.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn create_anew(&self, name: &str) -> io::Result<File> {
         self.discard(&format!("{name}{PART}"))?;
-        let mut file = self.create(name)?;
+        self.create(name)
+    }
+
+    /// What is derived, at once; a former one is replaced.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let mut file = self.create_anew(name)?;
         file.write_all(content)?;
-        self.finish(name, &file)
+        self.replace(name, &file)
     }
 
     /// # Errors

@@ -132,3 +132,8 @@ impl Track {
 pub fn track_name(number: u32) -> String {
     format!("track-{number}.opus")
 }
+
+/// The number in a track's file name.
+pub fn track_number(name: &str) -> Option<u32> {
+    name.strip_prefix("track-")?.strip_suffix(".opus")?.parse().ok()
+}

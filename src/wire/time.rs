@@ -2,7 +2,7 @@
 //!
 //! Reads no clock: the time to write comes in.
 
-use time::OffsetDateTime;
+use time::{Date, Month, OffsetDateTime, Time};
 
 /// Writes a moment given in nanoseconds since 1970 (UTC), cut to microseconds.
 ///
@@ -23,9 +23,37 @@ pub fn format(unix_nanos: i64) -> String {
     )
 }
 
+/// Reads what [`format`] writes: nanoseconds since 1970. `None` for anything else.
+pub fn parse(text: &str) -> Option<i64> {
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
+    let form = "0000-00-00T00:00:00.000000Z";
+    let is_same = |(is, form): (u8, u8)| is == form || (form == b'0' && is.is_ascii_digit());
+    if text.len() != form.len() || !text.bytes().zip(form.bytes()).all(is_same) {
+        return None;
+    }
+    let month = Month::try_from(u8::try_from(number(5, 7)?).ok()?).ok()?;
+    let day = u8::try_from(number(8, 10)?).ok()?;
+    let date = Date::from_calendar_date(i32::try_from(number(0, 4)?).ok()?, month, day).ok()?;
+    let small = |from| u8::try_from(number(from, from + 2)?).ok();
+    let time = Time::from_hms_micro(small(11)?, small(14)?, small(17)?, number(20, 26)?).ok()?;
+    i64::try_from(date.with_time(time).assume_utc().unix_timestamp_nanos()).ok()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::format;
+    use super::{format, parse};
+
+    #[test]
+    fn what_is_written_is_read_and_nothing_else() {
+        for nanos in [0, 951_782_400_000_001_000, 1_569_546_095_264_095_000] {
+            assert_eq!(parse(&format(nanos)), Some(nanos));
+        }
+        for wrong in ["", "2019-09-27T01:01:35Z", "2019-13-27T01:01:35.264095Z"] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
+        assert_eq!(parse("2019-09-27T01:01:35.26409\u{fc}"), None);
+        assert_eq!(parse("+019-09-27T01:01:35.264095Z"), None);
+    }
 
     #[test]
     fn the_seeds_moment_is_written_as_in_the_seeds() {

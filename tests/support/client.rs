@@ -43,6 +43,11 @@ impl Client {
         Ok(Self::of(account, &format!("test-{name}")))
     }
 
+    /// Somebody who has logged in by other means.
+    pub fn known(account: Account, name: &str) -> Self {
+        Self::of(account, &format!("test-{name}"))
+    }
+
     /// A second device of the same person, without a socket.
     pub fn second_device(&self, device: &str) -> Self {
         Self::of(self.account.clone(), device)

@@ -2,7 +2,7 @@
 //! folder that goes with it.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -22,6 +22,8 @@ pub struct Server {
     pub media_port: u16,
     child: Child,
     data: PathBuf,
+    /// The folder is a test's own, and stays.
+    is_lent: bool,
     ready_line: String,
     stdout: Receiver<String>,
     stderr: Option<JoinHandle<String>>,
@@ -44,7 +46,19 @@ impl Server {
 
     /// With these flags and variables; it must become ready.
     pub fn with(flags: &[&str], variables: &[(&str, &str)]) -> Self {
-        let (mut child, data) = spawn(flags, variables);
+        let data = fresh_folder();
+        Self::run(command(&data, flags, variables), data, false)
+    }
+
+    /// On 127.0.0.1 with its data in a folder that stays when it ends.
+    pub fn on(data: &Path, variables: &[(&str, &str)]) -> Self {
+        let command = command(data, &["--http", "127.0.0.1:0"], variables);
+        Self::run(command, data.to_owned(), true)
+    }
+
+    /// As some other command runs it.
+    pub fn run(mut command: Command, data: PathBuf, is_lent: bool) -> Self {
+        let mut child = command.spawn().expect("cargo has built the binary");
         let (said, stdout) = sync_channel(STDOUT_LINES);
         let lines = BufReader::new(child.stdout.take().expect("it is piped"));
         std::thread::spawn(move || {
@@ -65,6 +79,7 @@ impl Server {
             media_port: 0,
             child,
             data,
+            is_lent,
             ready_line: String::new(),
             stdout,
             stderr: Some(stderr),
@@ -122,6 +137,17 @@ impl Server {
         (status.expect("a status"), body)
     }
 
+    /// The process, for a test that looks into its namespaces or kills it.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL: it writes not a byte more.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it is ours");
+    }
+
     /// Sends SIGTERM, and does not wait for what becomes of it.
     pub fn terminate(&self) {
         let pid = libc::pid_t::try_from(self.child.id()).expect("a pid fits");
@@ -163,7 +189,9 @@ impl Drop for Server {
         // Either it has ended and was waited for, or it is still ours to end.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.data);
+        if !self.is_lent {
+            let _ = std::fs::remove_dir_all(&self.data);
+        }
         if let Some(log) = self.stderr.take().filter(|_| std::thread::panicking()) {
             eprintln!("the server's log:\n{}", log.join().unwrap_or_default());
         }
@@ -172,7 +200,8 @@ impl Drop for Server {
 
 /// Runs a server that must not come up: what it said when it ended.
 pub fn refuses(flags: &[&str]) -> Stopped {
-    let (mut child, data) = spawn(flags, &[]);
+    let data = fresh_folder();
+    let mut child = command(&data, flags, &[]).spawn().expect("cargo has built the binary");
     let mut ready = String::new();
     let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
     stdout.read_line(&mut ready).expect("a pipe can be read");
@@ -185,22 +214,31 @@ pub fn refuses(flags: &[&str]) -> Stopped {
     Stopped { status: ended.status, stdout: ready, stderr }
 }
 
-fn spawn(flags: &[&str], variables: &[(&str, &str)]) -> (Child, PathBuf) {
+fn fresh_folder() -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let data = format!("voxhall-test-{}-{number}", std::process::id());
-    let data = std::env::temp_dir().join(data);
+    std::env::temp_dir().join(data)
+}
+
+/// How the binary is run with its data in a folder.
+pub fn command(data: &Path, flags: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_voxhall"));
+    dress(&mut command, data, flags, variables);
+    command
+}
+
+/// The same for a command that runs the binary by itself.
+pub fn dress(command: &mut Command, data: &Path, flags: &[&str], variables: &[(&str, &str)]) {
     // Whoever runs the tests may have set variables for a server of his own.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("VOXHALL_") {
             command.env_remove(name);
         }
     }
-    command.args(flags).args(["--media-port", "0", "--workers", "1", "--data"]).arg(&data);
+    command.args(flags).args(["--media-port", "0", "--workers", "1", "--data"]).arg(data);
     command.envs(variables.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    (command.spawn().expect("cargo has built the binary"), data)
 }
 
 /// For a start or an orderly end on a machine that is busy building.

@@ -73,6 +73,11 @@ pub const HOMES: &[Home] = &[
     home("if_addrs", &["src/config/addresses"], "which addresses are told is decided there"),
     home("rcgen", &["src/server", "src/signal/", "src/media/dtls"], "certificates, at the edges"),
     home("rust_embed", &["src/signal/"], "the page is served there"),
-    home("rustix", &["src/record/"], "recordings lie in folders that nothing leads out of"),
+    home("indicatif", &["src/record/commands", "loadtest/"], "progress is drawn for a terminal"),
+    home(
+        "rustix",
+        &["src/record/", "loadtest/"],
+        "recordings lie in folders that nothing leads out of",
+    ),
     home("libc", &["src/media/", "src/memory", "tests/"], "system calls are the data plane's"),
 ];

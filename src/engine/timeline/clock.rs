@@ -45,6 +45,12 @@ impl ClockMap {
         ClockMap { knots }
     }
 
+    /// Samples and the microseconds in which they were said; straight lines between, and a break
+    /// before a clock that begins anew.
+    pub fn knots(&self) -> impl Iterator<Item = (u64, i64)> {
+        self.knots.iter().map(|knot| (knot.sample, micros_of(knot.sample) + knot.delay_us))
+    }
+
     /// When a sample was said, in microseconds of the call's time; `None` for a map without a
     /// point. Negative before the recording began.
     pub fn at_us(&self, sample: u64) -> Option<i64> {

@@ -3,6 +3,17 @@
 
 use crate::limits::{PLACE_BLEND_SAMPLES, PLACE_CUT_SAMPLES, PLACE_SLACK_SAMPLES};
 
+/// What a piece sounds like: how a correction is heard in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sound {
+    /// Nothing: a piece of it more or less is not heard.
+    Silence,
+    /// A room without a voice: a blend is not heard.
+    Room,
+    /// A blend may be heard.
+    Voice,
+}
+
 /// How the next piece joins what was placed before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -27,19 +38,20 @@ pub struct Placement {
 
 impl Placement {
     /// A piece of `samples` that was said at `said` (samples of the mix; what was said before its
-    /// beginning is left out), quiet or not.
-    pub fn place(&mut self, said: i64, samples: u64, is_quiet: bool) -> Step {
+    /// beginning is left out).
+    pub fn place(&mut self, said: i64, samples: u64, sound: Sound) -> Step {
         let error = said.saturating_sub_unsigned(self.next);
         let off = error.unsigned_abs();
         let is_late = error > 0;
         // Beyond what a drift can be something is missing, or comes twice: no blending helps.
-        let is_free = is_quiet || self.next == 0 || off > PLACE_BLEND_SAMPLES;
+        let is_silent = sound == Sound::Silence;
+        let is_free = is_silent || self.next == 0 || off > PLACE_BLEND_SAMPLES;
         let half = samples / 2;
         let step = match () {
             () if off <= PLACE_SLACK_SAMPLES && self.next > 0 => Step::Join,
             () if is_free && is_late => Step::Pad(off),
             () if is_free => Step::Skip(off.min(samples)),
-            () if off <= PLACE_CUT_SAMPLES => Step::Join,
+            () if sound == Sound::Voice && off <= PLACE_CUT_SAMPLES => Step::Join,
             () if is_late => Step::Stretch(off.min(half)),
             () => Step::Shrink(off.min(half)),
         };

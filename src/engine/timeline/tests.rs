@@ -149,28 +149,37 @@ fn a_clock_that_begins_anew_leaves_what_was_before() {
 #[test]
 fn a_drift_is_taken_back_in_pauses() {
     let mut placement = Placement::default();
-    assert_eq!(placement.place(480, FRAME, false), Step::Pad(480));
-    assert_eq!(placement.place(480 + 960 + 300, FRAME, false), Step::Join);
-    assert_eq!(placement.place(480 + 1_920 + 300, FRAME, true), Step::Pad(300));
-    assert_eq!(placement.place(480 + 2_880 + 100, FRAME, true), Step::Skip(200));
+    assert_eq!(placement.place(480, FRAME, Sound::Voice), Step::Pad(480));
+    assert_eq!(placement.place(480 + 960 + 300, FRAME, Sound::Voice), Step::Join);
+    assert_eq!(placement.place(480 + 1_920 + 300, FRAME, Sound::Silence), Step::Pad(300));
+    assert_eq!(placement.place(480 + 2_880 + 100, FRAME, Sound::Silence), Step::Skip(200));
     assert_eq!(placement.next(), 480 + 3_840 + 100);
 }
 
 #[test]
 fn a_voice_without_pauses_is_cut_before_it_is_far_off() {
     let mut placement = Placement::default();
-    placement.place(0, FRAME, false);
-    assert_eq!(placement.place(960 + 480, FRAME, false), Step::Join);
-    assert_eq!(placement.place(1_920 + 481, FRAME, false), Step::Stretch(480));
-    assert_eq!(placement.place(2_880 - 1_200, FRAME, false), Step::Shrink(480));
-    assert_eq!(placement.place(100_000, FRAME, false), Step::Pad(100_000 - 3_840));
+    placement.place(0, FRAME, Sound::Voice);
+    assert_eq!(placement.place(960 + 480, FRAME, Sound::Voice), Step::Join);
+    assert_eq!(placement.place(1_920 + 481, FRAME, Sound::Voice), Step::Stretch(480));
+    assert_eq!(placement.place(2_880 - 1_200, FRAME, Sound::Voice), Step::Shrink(480));
+    assert_eq!(placement.place(100_000, FRAME, Sound::Voice), Step::Pad(100_000 - 3_840));
+}
+
+#[test]
+fn a_room_is_blended_as_soon_as_it_is_off() {
+    let mut placement = Placement::default();
+    placement.place(0, FRAME, Sound::Voice);
+    assert_eq!(placement.place(960 + 48, FRAME, Sound::Room), Step::Join);
+    assert_eq!(placement.place(1_920 + 60, FRAME, Sound::Room), Step::Stretch(60));
+    assert_eq!(placement.place(2_880, FRAME, Sound::Room), Step::Shrink(60));
 }
 
 #[test]
 fn what_was_said_before_the_beginning_is_left_out() {
     let mut placement = Placement::default();
-    assert_eq!(placement.place(-2_000, FRAME, false), Step::Skip(FRAME));
-    assert_eq!(placement.place(-1_040, FRAME, false), Step::Skip(FRAME));
-    assert_eq!(placement.place(-80, FRAME, false), Step::Skip(80));
+    assert_eq!(placement.place(-2_000, FRAME, Sound::Voice), Step::Skip(FRAME));
+    assert_eq!(placement.place(-1_040, FRAME, Sound::Voice), Step::Skip(FRAME));
+    assert_eq!(placement.place(-80, FRAME, Sound::Voice), Step::Skip(80));
     assert_eq!(placement.next(), 880);
 }

@@ -1,0 +1,192 @@
+//! `voxhall recordings ..`: the archive in a terminal.
+
+mod export;
+mod text;
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::finish::{FinishFault, finish, list, read_report};
+use super::finisher::unfinished;
+use super::line::TIMELINE;
+use super::mix::Options;
+use super::ogg::Reader;
+use super::repair::{Repaired, repair};
+use super::report::REPORT;
+use super::store::{Folder, Id, PART, Root};
+use super::track::track_number;
+use crate::config::{Config, RecordingsAction, RecordingsFlags};
+
+/// Why a command did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandFault {
+    #[error("{0}: {1}")]
+    Folder(String, io::Error),
+    #[error("{0}: there is no such recording")]
+    NoSuch(String),
+    #[error("{0}: a server is recording here, it mends what needs it by itself; stop it first")]
+    Busy(String),
+    #[error("{0}: {1}")]
+    Finish(Id, FinishFault),
+    #[error("{0}")]
+    File(#[from] io::Error),
+}
+
+/// False where something was found that is not as it should be.
+///
+/// # Errors
+/// What was asked for cannot be done.
+pub fn run(flags: &RecordingsFlags, config: &Config) -> Result<bool, CommandFault> {
+    let own = match &flags.action {
+        RecordingsAction::Repair { folder } => folder.clone(),
+        _ => None,
+    };
+    let place = own.or_else(|| flags.dir.clone());
+    let place = place.unwrap_or_else(|| config.record.folder(&config.data));
+    let root = open(&place)?;
+    let options = Options { layout: config.record.mix, opus: config.record.mix_opus };
+    match &flags.action {
+        RecordingsAction::Ls { json } => text::list(&root, *json)?,
+        RecordingsAction::Show { id } => text::show(&folder(&root, id)?.1)?,
+        RecordingsAction::Mix { id, layout, no_opus } => {
+            let (id, folder) = folder(&root, id)?;
+            if folder.has(&format!("{TIMELINE}{PART}")) {
+                let _lock = lock(&root)?;
+                repair(&folder)?;
+            }
+            let layout = layout.unwrap_or(options.layout);
+            let opus = options.opus && !no_opus;
+            make(&id, &folder, Options { layout, opus })?;
+        }
+        RecordingsAction::Export { id, to } => {
+            let (id, folder) = folder(&root, id)?;
+            let bar = bar(&id);
+            export::export(&id, &folder, to, &mut |done| bar.set_position(percent(done)))?;
+            bar.finish_and_clear();
+            say(&format!("{}\n", to.join(id.as_str()).display()))?;
+        }
+        RecordingsAction::Repair { .. } => return mend(&root, options),
+        RecordingsAction::Verify { id: Some(id) } => {
+            let (id, folder) = folder(&root, id)?;
+            return verify(&id, &folder);
+        }
+        RecordingsAction::Verify { id: None } => {
+            let mut is_whole = true;
+            for id in root.ids()? {
+                is_whole &= verify(&id, &root.folder(&id)?)?;
+            }
+            return Ok(is_whole);
+        }
+    }
+    Ok(true)
+}
+
+fn open(place: &Path) -> Result<Root, CommandFault> {
+    let fault = |fault| CommandFault::Folder(place.display().to_string(), fault);
+    // A folder that is not there is a slip of the keyboard, not one to make.
+    std::fs::metadata(place).map_err(fault)?;
+    Root::open(place).map_err(fault)
+}
+
+fn folder(root: &Root, id: &str) -> Result<(Id, Folder), CommandFault> {
+    let no_such = || CommandFault::NoSuch(id.to_owned());
+    let id = Id::parse(id).ok_or_else(no_such)?;
+    let folder = root.folder(&id).map_err(|_| no_such())?;
+    Ok((id, folder))
+}
+
+fn lock(root: &Root) -> Result<super::store::Lock, CommandFault> {
+    let busy = |fault: io::Error| match fault.kind() {
+        io::ErrorKind::WouldBlock => CommandFault::Busy(root.path().display().to_string()),
+        _ => CommandFault::File(fault),
+    };
+    root.lock().map_err(busy)
+}
+
+/// Mends and finishes everything that needs it.
+fn mend(root: &Root, options: Options) -> Result<bool, CommandFault> {
+    let _lock = lock(root)?;
+    let (mut is_whole, left) = (true, unfinished(root)?);
+    if left.is_empty() {
+        say("nothing to mend\n")?;
+    }
+    for id in left {
+        let folder = root.folder(&id)?;
+        match repair(&folder)? {
+            Repaired::Empty => {
+                root.remove(&id)?;
+                say(&format!("{id}: nothing was recorded, removed\n"))?;
+                continue;
+            }
+            Repaired::Mended { cut_bytes } => {
+                say(&format!("{id}: mended, {cut_bytes} bytes cut off\n"))?;
+            }
+            Repaired::Whole => {}
+        }
+        if let Err(fault) = make(&id, &folder, options) {
+            is_whole = false;
+            eprintln!("voxhall: {fault}");
+        }
+    }
+    Ok(is_whole)
+}
+
+fn make(id: &Id, folder: &Folder, options: Options) -> Result<(), CommandFault> {
+    let bar = bar(id);
+    let done = finish(folder, options, &mut |done| {
+        bar.set_position(percent(done));
+        true
+    });
+    bar.finish_and_clear();
+    done.map_err(|fault| CommandFault::Finish(id.clone(), fault))?;
+    say(&format!("{id}: ready\n"))
+}
+
+/// Whether all files are as call.json says, and all tracks whole.
+fn verify(id: &Id, folder: &Folder) -> Result<bool, CommandFault> {
+    let mut wrong = Vec::new();
+    if folder.has(REPORT) {
+        let report = read_report(folder)?;
+        let found = list(folder)?;
+        for file in &report.files {
+            match found.iter().find(|it| it.name == file.name) {
+                None => wrong.push(format!("{}: missing", file.name)),
+                Some(it) if it != file => wrong.push(format!("{}: changed", file.name)),
+                Some(_) => {}
+            }
+        }
+    } else {
+        wrong.push("not finished".to_owned());
+    }
+    for name in folder.names()?.iter().filter(|name| track_number(name).is_some()) {
+        let checked = Reader::open(folder.open(name)?).and_then(|mut reader| {
+            while reader.packet()?.is_some() {}
+            Ok(())
+        });
+        if let Err(fault) = checked {
+            wrong.push(format!("{name}: {fault}"));
+        }
+    }
+    let verdict = if wrong.is_empty() { "whole".to_owned() } else { wrong.join("; ") };
+    say(&format!("{id}: {verdict}\n"))?;
+    Ok(wrong.is_empty())
+}
+
+/// On stderr, and only where that is a terminal.
+fn bar(id: &Id) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {percent:>3} % {eta}");
+    let bar = ProgressBar::new(100).with_message(id.to_string());
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn percent(done: f32) -> u64 {
+    (done * 100.0) as u64
+}
+
+fn say(text: &str) -> Result<(), CommandFault> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}

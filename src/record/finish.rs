@@ -1,0 +1,160 @@
+//! Makes a captured recording ready: mended, mixed, described. Whatever is derived is made anew, so
+//! it can be done again after anything.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use engine::timeline::ClockMap;
+use sha2::{Digest, Sha256};
+
+use super::history::{Ending, History, Unreadable};
+use super::line::End;
+use super::mix::{self, MixFault, Mixed, Options};
+use super::repair::{Repaired, repair};
+use super::report::{FileReport, PEAKS, REPORT, Report, TrackReport};
+use super::speakers;
+use super::store::{Folder, PART};
+use super::track::track_name;
+use crate::wire::time;
+
+/// Files of a recording's folder that are not of the recording.
+const NOT_LISTED: [&str; 4] = [REPORT, super::hook::TODO, super::hook::LOG, "marks.json"];
+
+/// Why a recording cannot be made ready.
+#[derive(Debug, thiserror::Error)]
+pub enum FinishFault {
+    #[error(transparent)]
+    File(#[from] io::Error),
+    #[error(transparent)]
+    History(#[from] Unreadable),
+    #[error(transparent)]
+    Mix(#[from] MixFault),
+}
+
+impl FinishFault {
+    /// The server stops: it will be tried again.
+    pub fn is_stop(&self) -> bool {
+        matches!(self, FinishFault::Mix(MixFault::Stopped))
+    }
+}
+
+/// Makes a recording ready; `None` for a folder in which nothing was ever recorded. `go_on` hears
+/// the share that is done; false ends it.
+///
+/// # Errors
+/// The disk fails, or what lies there is no recording.
+pub fn finish(
+    folder: &Folder,
+    options: Options,
+    go_on: &mut dyn FnMut(f32) -> bool,
+) -> Result<Option<Report>, FinishFault> {
+    if repair(folder)? == Repaired::Empty {
+        return Ok(None);
+    }
+    let history = History::read(folder)?;
+    let mixed = mix::mix(folder, &history, options, go_on)?;
+    let peaks = serde_json::to_vec(&mixed.peaks).expect("numbers can be written");
+    folder.write(PEAKS, &peaks)?;
+    let mut report = describe(history, mixed);
+    let segments = &report.segments;
+    folder.write("speakers.vtt", speakers::vtt(&report.people, segments).as_bytes())?;
+    folder.write("speakers.rttm", speakers::rttm(&report.id, segments).as_bytes())?;
+    report.files = list(folder)?;
+    let text = serde_json::to_vec_pretty(&report).expect("a report has text keys");
+    folder.write(REPORT, &text)?;
+    Ok(Some(report))
+}
+
+/// # Errors
+/// There is no report, or it is none.
+pub fn read_report(folder: &Folder) -> io::Result<Report> {
+    let content = folder.read(REPORT, super::report::REPORT_BYTES_MAX)?;
+    serde_json::from_slice(&content).map_err(io::Error::other)
+}
+
+fn describe(history: History, mixed: Mixed) -> Report {
+    let duration_ms = history.duration_us / 1_000;
+    let (why_ended, ended) = match &history.ending {
+        Ending::Ended { why, ended } => (word(*why), ended.clone()),
+        Ending::CutOff => ("cut_off", later(&history.began, history.duration_us)),
+    };
+    let mut people = history.people;
+    for person in &mut people {
+        let own = mixed.segments.iter().filter(|segment| segment.jid == person.jid);
+        person.talked_ms = own.map(|segment| segment.to_ms - segment.from_ms).sum();
+    }
+    let tracks = history.tracks.into_iter().zip(mixed.spans).map(|(track, (from, to))| {
+        let map = ClockMap::new(&track.points);
+        TrackReport {
+            file: track_name(track.number),
+            jid: track.jid,
+            from_ms: from / 48,
+            to_ms: to / 48,
+            packets: track.packets,
+            lost_ms: track.lost_samples / 48,
+            late: track.late,
+            clock: map.knots().collect(),
+        }
+    });
+    Report {
+        version: history.version,
+        id: history.id,
+        call: history.call,
+        chat: history.chat,
+        began: history.began,
+        ended,
+        duration_ms,
+        by: history.by,
+        why_ended: why_ended.to_owned(),
+        people,
+        segments: mixed.segments,
+        gaps: history.gaps,
+        stops: history.stops,
+        dropped_packets: history.dropped_packets,
+        tracks: tracks.collect(),
+        files: Vec::new(),
+    }
+}
+
+fn word(why: End) -> &'static str {
+    match why {
+        End::RecordOff => "record_off",
+        End::CallFinished => "call_finished",
+        End::Shutdown => "shutdown",
+    }
+}
+
+fn later(began: &str, duration_us: u64) -> String {
+    let began = time::parse(began).unwrap_or(0);
+    time::format(began.saturating_add_unsigned(duration_us.saturating_mul(1_000)))
+}
+
+/// Every file of the recording with its checksum.
+///
+/// # Errors
+/// One cannot be read.
+pub fn list(folder: &Folder) -> io::Result<Vec<FileReport>> {
+    let names = folder.names()?.into_iter();
+    let listed = names.filter(|name| !name.ends_with(PART) && !NOT_LISTED.contains(&name.as_str()));
+    listed
+        .map(|name| {
+            let (bytes, sha256) = checksum(folder.open(&name)?)?;
+            Ok(FileReport { name, bytes, sha256 })
+        })
+        .collect()
+}
+
+/// Length and SHA-256 of a file, read a piece at a time.
+fn checksum(mut file: File) -> io::Result<(u64, String)> {
+    let (mut sum, mut bytes, mut piece) = (Sha256::new(), 0, vec![0; 256 * 1024]);
+    loop {
+        let read = file.read(&mut piece)?;
+        if read == 0 {
+            break;
+        }
+        sum.update(&piece[..read]);
+        bytes += read as u64;
+    }
+    let digits = sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok((bytes, digits))
+}

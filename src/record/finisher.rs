@@ -1,0 +1,165 @@
+//! The thread that makes recordings ready, one after the other and behind everything else that the
+//! machine has to do.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use tracing::{error, info, warn};
+
+use super::finish::{finish, read_report};
+use super::hook::{Hook, TODO};
+use super::line::TIMELINE;
+use super::mix::Options;
+use super::report::{REPORT, Report};
+use super::stats::Stats;
+use super::store::{Folder, Id, PART, Root};
+use crate::limits::RECORD_UNFINISHED_MAX;
+
+/// What becomes of a recording on its way.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stage {
+    Waiting,
+    /// So much of it is done, in percent.
+    Finishing(u8),
+    Ready(Box<Report>),
+    /// Somebody must look: the log says why.
+    Failed,
+    /// Nothing was ever recorded, and the folder is gone.
+    Empty,
+}
+
+/// Hears what becomes of each recording.
+pub type Told = Box<dyn Fn(&Id, Stage) + Send>;
+
+/// All that it is made of.
+pub struct Spec {
+    pub root: Arc<Root>,
+    pub options: Options,
+    pub hook: Option<Hook>,
+    pub stats: Arc<Stats>,
+    pub told: Told,
+}
+
+/// See the module's words.
+pub struct Finisher {
+    queue: Mutex<Option<SyncSender<Id>>>,
+    stop: Arc<AtomicBool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Finisher {
+    /// Starts it, with all that an earlier run of the server left unfinished.
+    ///
+    /// # Errors
+    /// The folder cannot be read, or the machine gives no thread.
+    pub fn start(spec: Spec) -> io::Result<Finisher> {
+        let (queue, ids) = sync_channel(RECORD_UNFINISHED_MAX);
+        let left = unfinished(&spec.root)?;
+        for id in &left {
+            info!(recording = %id, "recording is to be finished");
+            (spec.told)(id, Stage::Waiting);
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let stops = stop.clone();
+        let run = move || run(&spec, left, &ids, &stops);
+        let thread = std::thread::Builder::new().name("record-finish".into()).spawn(run)?;
+        Ok(Finisher { queue: Mutex::new(Some(queue)), stop, thread: Mutex::new(Some(thread)) })
+    }
+
+    pub fn add(&self, id: Id) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.as_ref().is_none_or(|queue| queue.try_send(id.clone()).is_err()) {
+            warn!(recording = %id, "recording is finished at the next start");
+        }
+    }
+
+    /// Ends it soon; what is not ready then is made ready after the next start.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            error!("finishing recordings has panicked: the next start tries again");
+        }
+    }
+}
+
+fn run(spec: &Spec, left: Vec<Id>, ids: &Receiver<Id>, stop: &AtomicBool) {
+    // A thread of Linux has a priority of its own: calls come first.
+    if let Err(fault) = rustix::process::setpriority_process(None, NICEST) {
+        warn!(%fault, "recordings are finished at the priority of calls");
+    }
+    for id in left.into_iter().chain(ids) {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        match make_ready(spec, &id, stop) {
+            Ok(stage) => {
+                spec.stats.finished(true);
+                (spec.told)(&id, stage);
+            }
+            Err(fault) if fault.is_stop() => return,
+            Err(fault) => {
+                error!(recording = %id, %fault, "recording cannot be finished");
+                spec.stats.finished(false);
+                (spec.told)(&id, Stage::Failed);
+            }
+        }
+    }
+}
+
+fn make_ready(spec: &Spec, id: &Id, stop: &AtomicBool) -> Result<Stage, super::FinishFault> {
+    let folder = spec.root.folder(id)?;
+    let report = match folder.has(REPORT) {
+        // Only its program has not run yet.
+        true => Some(read_report(&folder)?),
+        false => {
+            if spec.hook.is_some() {
+                folder.write(TODO, b"")?;
+            }
+            finish(&folder, spec.options, &mut |done| {
+                (spec.told)(id, Stage::Finishing((done * 100.0) as u8));
+                !stop.load(Ordering::Relaxed)
+            })?
+        }
+    };
+    let Some(report) = report else {
+        spec.root.remove(id)?;
+        info!(recording = %id, "recording was empty");
+        return Ok(Stage::Empty);
+    };
+    info!(recording = %id, duration_ms = report.duration_ms, "recording is ready");
+    if folder.has(TODO) {
+        run_hook(spec, id, &folder);
+        folder.discard(TODO)?;
+    }
+    Ok(Stage::Ready(Box::new(report)))
+}
+
+fn run_hook(spec: &Spec, id: &Id, folder: &Folder) {
+    let Some(hook) = &spec.hook else { return };
+    match hook.run(id.as_str(), folder) {
+        Ok(()) => info!(recording = %id, "hook ran"),
+        Err(fault) => warn!(recording = %id, %fault, "hook failed"),
+    }
+}
+
+/// Recordings that were made and are not ready, the oldest first.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn unfinished(root: &Root) -> io::Result<Vec<Id>> {
+    let is_open = |id: &Id| {
+        root.folder(id).is_ok_and(|folder| {
+            let begun = folder.has(TIMELINE) || folder.has(&format!("{TIMELINE}{PART}"));
+            begun && (!folder.has(REPORT) || folder.has(TODO))
+        })
+    };
+    Ok(root.ids()?.into_iter().filter(is_open).collect())
+}
+
+/// The last of all (`setpriority(2)`).
+const NICEST: i32 = 19;

@@ -1,0 +1,244 @@
+//! A timeline read back: who was there when, muted when, on which track.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use engine::Time;
+use engine::timeline::ClockPoint;
+
+use super::line::{self, ChatName, End, Event, Line, TIMELINE};
+use super::repair::TIMELINE_BYTES_MAX;
+use super::report::{GapReport, PersonReport, Span, StopReport};
+use super::store::Folder;
+use super::track::track_name;
+
+/// See the module's words.
+#[derive(Clone, Debug)]
+pub struct History {
+    pub version: u32,
+    pub id: String,
+    pub call: String,
+    pub chat: ChatName,
+    pub began: String,
+    pub by: String,
+    pub duration_us: u64,
+    pub ending: Ending,
+    /// In the order they came; what is derived from sound is still empty.
+    pub people: Vec<PersonReport>,
+    pub tracks: Vec<TrackHistory>,
+    pub gaps: Vec<GapReport>,
+    pub stops: Vec<StopReport>,
+    pub dropped_packets: u64,
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Ended {
+        why: End,
+        /// Wall clock.
+        ended: String,
+    },
+    CutOff,
+}
+
+/// A voice's file.
+#[derive(Clone, Debug)]
+pub struct TrackHistory {
+    pub number: u32,
+    pub jid: String,
+    pub points: Vec<ClockPoint>,
+    pub packets: u64,
+    pub lost_samples: u64,
+    pub late: u64,
+}
+
+/// Why there is no history.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    #[error("timeline.jsonl: {0}")]
+    File(#[from] io::Error),
+    #[error("timeline.jsonl does not begin as one")]
+    NoBeginning,
+    #[error("timeline.jsonl is of version {0}, which this server does not know")]
+    Version(u32),
+    #[error("timeline.jsonl has no end: repair the recording first")]
+    NoEnd,
+}
+
+impl History {
+    /// # Errors
+    /// The timeline is missing, or is not whole.
+    pub fn read(folder: &Folder) -> Result<History, Unreadable> {
+        let content = folder.read(TIMELINE, TIMELINE_BYTES_MAX)?;
+        History::of(&line::read(&content).0)
+    }
+
+    /// # Errors
+    /// The lines do not begin with a recording, or do not end.
+    pub fn of(lines: &[Line]) -> Result<History, Unreadable> {
+        let mut history = History::begin(lines)?;
+        let mut reading = Reading::default();
+        for line in lines {
+            history.take(line, &mut reading);
+        }
+        let end_ms = history.duration_us / 1_000;
+        for person in &mut history.people {
+            close(&mut person.present, end_ms);
+            close(&mut person.muted, end_ms);
+        }
+        for stop in &mut history.stops {
+            stop.to_ms = if stop.to_ms == OPEN { end_ms } else { stop.to_ms };
+        }
+        Ok(history)
+    }
+
+    fn begin(lines: &[Line]) -> Result<History, Unreadable> {
+        let Some(Event::Recording { version, id, call, chat, began, by }) =
+            lines.first().map(|line| line.event.clone())
+        else {
+            return Err(Unreadable::NoBeginning);
+        };
+        if version > line::VERSION {
+            return Err(Unreadable::Version(version));
+        }
+        let end = lines.iter().rev().find_map(|line| match &line.event {
+            Event::Ended { why, ended } => {
+                Some((line.at_us, Ending::Ended { why: *why, ended: ended.clone() }))
+            }
+            Event::Repaired { .. } => Some((line.at_us, Ending::CutOff)),
+            _ => None,
+        });
+        let (duration_us, ending) = end.ok_or(Unreadable::NoEnd)?;
+        Ok(History {
+            version,
+            id,
+            call,
+            chat,
+            began,
+            by,
+            duration_us,
+            ending,
+            people: Vec::new(),
+            tracks: Vec::new(),
+            gaps: Vec::new(),
+            stops: Vec::new(),
+            dropped_packets: 0,
+        })
+    }
+
+    fn take(&mut self, line: &Line, reading: &mut Reading) {
+        let at_ms = line.at_us.min(self.duration_us) / 1_000;
+        match &line.event {
+            Event::Joined { jid, display_name, no_record, muted } => {
+                let person = reading.person(&mut self.people, jid);
+                person.display_name.clone_from(display_name);
+                person.no_record = *no_record;
+                open(&mut person.present, at_ms);
+                if *muted {
+                    open(&mut person.muted, at_ms);
+                }
+            }
+            Event::Left { jid } => {
+                let person = reading.person(&mut self.people, jid);
+                close(&mut person.present, at_ms);
+                close(&mut person.muted, at_ms);
+            }
+            Event::Muted { jid, .. } => {
+                open(&mut reading.person(&mut self.people, jid).muted, at_ms);
+            }
+            Event::Unmuted { jid } => {
+                close(&mut reading.person(&mut self.people, jid).muted, at_ms);
+            }
+            Event::Told { jid } => reading.person(&mut self.people, jid).told_ms.push(at_ms),
+            Event::Track { track, jid, .. } => self.tracks.push(TrackHistory {
+                number: *track,
+                jid: jid.clone(),
+                points: Vec::new(),
+                packets: 0,
+                lost_samples: 0,
+                late: 0,
+            }),
+            Event::TrackEnded { track, packets, lost_samples, late, .. } => {
+                if let Some(known) = self.track(*track) {
+                    (known.packets, known.late) = (*packets, *late);
+                    known.lost_samples = *lost_samples;
+                }
+            }
+            Event::Clock { track, sample, anew } => {
+                if let Some(known) = self.track(*track) {
+                    let at = Time::from_micros(line.at_us);
+                    known.points.push(ClockPoint { sample: *sample, at, is_anew: *anew });
+                }
+            }
+            Event::Gap { track, samples, .. } => self.gaps.push(GapReport {
+                file: track_name(*track),
+                from_ms: at_ms.saturating_sub(samples / 48),
+                to_ms: at_ms,
+            }),
+            Event::Dropped { packets } => self.dropped_packets += packets,
+            Event::Stopped { why } => {
+                let why = why.label().to_owned();
+                self.stops.push(StopReport { from_ms: at_ms, to_ms: OPEN, why });
+            }
+            Event::Resumed => {
+                if let Some(stop) = self.stops.last_mut().filter(|stop| stop.to_ms == OPEN) {
+                    stop.to_ms = at_ms;
+                }
+            }
+            Event::Recording { .. }
+            | Event::Leg { .. }
+            | Event::Talking { .. }
+            | Event::Ended { .. }
+            | Event::Repaired { .. }
+            | Event::Unknown => {}
+        }
+    }
+}
+
+impl History {
+    /// Tracks are numbered from 1, in the order they began.
+    fn track(&mut self, number: u32) -> Option<&mut TrackHistory> {
+        let at = usize::try_from(number).ok()?.checked_sub(1)?;
+        self.tracks.get_mut(at).filter(|track| track.number == number)
+    }
+}
+
+/// Where each person stands in the list.
+#[derive(Default)]
+struct Reading {
+    known: BTreeMap<String, usize>,
+}
+
+impl Reading {
+    fn person<'p>(&mut self, people: &'p mut Vec<PersonReport>, jid: &str) -> &'p mut PersonReport {
+        let at = *self.known.entry(jid.to_owned()).or_insert_with(|| {
+            people.push(PersonReport {
+                jid: jid.to_owned(),
+                display_name: String::new(),
+                no_record: false,
+                present: Vec::new(),
+                muted: Vec::new(),
+                told_ms: Vec::new(),
+                talked_ms: 0,
+            });
+            people.len() - 1
+        });
+        &mut people[at]
+    }
+}
+
+/// The end of a span that has none yet.
+const OPEN: u64 = u64::MAX;
+
+fn open(spans: &mut Vec<Span>, at_ms: u64) {
+    if spans.last().is_none_or(|span| span.to_ms != OPEN) {
+        spans.push(Span { from_ms: at_ms, to_ms: OPEN });
+    }
+}
+
+fn close(spans: &mut [Span], at_ms: u64) {
+    if let Some(span) = spans.last_mut().filter(|span| span.to_ms == OPEN) {
+        span.to_ms = at_ms;
+    }
+}

@@ -1,0 +1,89 @@
+//! Recordings of a running server: the recorder, what makes them ready, and the folder that both
+//! have for themselves.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Floor;
+use super::finisher::{self, Finisher};
+use super::hook::Hook;
+use super::mix::Options;
+use super::recorder::{self, Recorder};
+use super::stats::{Reading, Stats};
+use super::store::{Lock, Root};
+use crate::clock::Clock;
+use crate::config::Record;
+
+/// See the module's words.
+pub struct Recordings {
+    recorder: Arc<Recorder>,
+    finisher: Arc<Finisher>,
+    stats: Arc<Stats>,
+    _lock: Lock,
+}
+
+/// Why a server does not run that is to record.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordFault {
+    #[error("cannot keep recordings in {}: {fault}", path.display())]
+    Folder { path: PathBuf, fault: io::Error },
+    #[error("another server records in {}: record.dir gives this one its own", .0.display())]
+    Busy(PathBuf),
+    #[error("cannot start the recorder: {0}")]
+    Thread(io::Error),
+}
+
+impl Recordings {
+    /// Mends and finishes what an earlier run left, and records from now on.
+    ///
+    /// # Errors
+    /// The folder cannot be used, or the machine gives no thread.
+    pub fn start(config: &Record, path: PathBuf, clock: Clock) -> Result<Recordings, RecordFault> {
+        let fault = |fault| RecordFault::Folder { path: path.clone(), fault };
+        let root = Arc::new(Root::open(&path).map_err(fault)?);
+        let lock = root.lock().map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => RecordFault::Busy(path.clone()),
+            _ => fault(error),
+        })?;
+        let stats = Arc::new(Stats::default());
+        let (command, timeout) = (config.hook.clone(), config.hook_timeout);
+        let finisher = Finisher::start(finisher::Spec {
+            root: root.clone(),
+            options: Options { layout: config.mix, opus: config.mix_opus },
+            hook: (!command.is_empty()).then_some(Hook { command, timeout }),
+            stats: stats.clone(),
+            told: Box::new(|_, _| {}),
+        });
+        let finisher = Arc::new(finisher.map_err(RecordFault::Thread)?);
+        let next = finisher.clone();
+        let recorder = Recorder::start(recorder::Spec {
+            root,
+            clock,
+            floor: Floor {
+                bytes: config.free_floor_mib.saturating_mul(1024 * 1024),
+                percent: config.free_floor_percent,
+            },
+            open_max: config.open_max.get().into(),
+            stats: stats.clone(),
+            ended: Box::new(move |id| next.add(id)),
+        });
+        let recorder = Arc::new(recorder.map_err(RecordFault::Thread)?);
+        Ok(Recordings { recorder, finisher, stats, _lock: lock })
+    }
+
+    pub fn recorder(&self) -> Arc<Recorder> {
+        self.recorder.clone()
+    }
+
+    pub fn read_stats(&self) -> Reading {
+        self.stats.read()
+    }
+
+    /// Ends every recording and returns once all is written; what is not ready then is made ready
+    /// after the next start.
+    pub fn stop(&self) {
+        self.recorder.stop();
+        self.finisher.stop();
+    }
+}
