@@ -116,7 +116,7 @@ fn misplaced(folder: &Folder, burst: &Burst) -> Option<String> {
 }
 
 fn made(folder: &Folder) -> Report {
-    let options = Options { layout: Mix::Mono, opus: true };
+    let options = Options { layout: Mix::Mono, opus: false };
     let made = finish(folder, options, &mut |_| true);
     made.expect("it can be finished").expect("something was recorded")
 }

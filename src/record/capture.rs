@@ -256,4 +256,4 @@ impl Floor {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

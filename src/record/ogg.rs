@@ -14,6 +14,8 @@ const HEADER_BYTES: usize = 27;
 const SEGMENTS_MAX: usize = 255;
 /// Longest page: the header, its table, and as many whole segments.
 pub const PAGE_BYTES_MAX: usize = HEADER_BYTES + SEGMENTS_MAX + SEGMENTS_MAX * 255;
+/// Longest page in samples: a second, so that players need not read far (RFC 7845 section 6).
+const PAGE_SAMPLES_MAX: u64 = 48_000;
 const FLAG_FIRST: u8 = 2;
 const FLAG_LAST: u8 = 4;
 
@@ -97,7 +99,8 @@ impl Writer {
         if self.held_samples == 0 {
             return;
         }
-        if self.table.len() + self.held.len() / 255 + 1 > SEGMENTS_MAX {
+        let is_full = self.table.len() + self.held.len() / 255 + 1 > SEGMENTS_MAX;
+        if is_full || self.samples + self.held_samples > PAGE_SAMPLES_MAX {
             self.emit(0, out);
         }
         let held = std::mem::take(&mut self.held);

@@ -162,3 +162,6 @@ pub fn points_of(lines: &[Line], number: u32) -> Vec<ClockPoint> {
     });
     points.collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,6 +75,7 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
     let Output { status, stdout, stderr } =
         Command::new(program).args(arguments).output().expect("tests/run installs it");
     let (said, complained) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-    assert!(status.success() && complained.is_empty(), "{program} {arguments:?}: {complained}");
+    let is_well = status.success() && complained.is_empty();
+    assert!(is_well, "{program} {arguments:?}: {said}{complained}");
     said.into_owned()
 }

@@ -65,6 +65,22 @@ fn the_newest_packet_waits_so_that_the_last_page_has_one() {
 }
 
 #[test]
+fn a_page_of_silence_is_no_longer_than_a_second() {
+    let mut out = Vec::new();
+    let mut writer = Writer::begin(7, "", &mut out);
+    crate::record::fill::silence(60 * 48_000, |payload, samples| {
+        writer.packet(payload, samples, &mut out);
+    });
+    writer.end(&mut out);
+    let (mut pages, mut granule, mut audio) = (Pages::new(&*out), 0, 0);
+    while let Some(page) = pages.page().unwrap() {
+        assert!(page.granule - granule <= 48_000);
+        (granule, audio) = (page.granule, audio + 1);
+    }
+    assert_eq!((granule, audio), (60 * 48_000, 2 + 63));
+}
+
+#[test]
 fn a_page_takes_no_more_than_255_segments() {
     let mut out = Vec::new();
     let mut writer = Writer::begin(7, "", &mut out);
