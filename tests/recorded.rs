@@ -74,6 +74,7 @@ async fn a_muted_one_and_one_who_may_not_be_recorded_are_on_no_track() {
     boris.listen(DEADLINE, 100).await.unwrap();
     server.stop().await;
     let (folder, report) = place.finished();
+    assert_eq!(report["why_ended"], "shutdown");
     let tracks = report["tracks"].as_array().unwrap();
     assert_eq!(tracks.len(), 1, "{tracks:?}");
     assert_eq!(tracks[0]["jid"], json!(anna.account.jid));
