@@ -182,8 +182,8 @@ impl BuiltIn {
         Reader { jid: person.clone(), groups: self.people().group_jids() }
     }
 
-    /// What somebody may do with what is kept of a chat; `None` where he may not know of it. Who may
-    /// read may do everything.
+    /// What somebody may do with what is kept of a chat; `None` where he may not know of it. Who
+    /// may read may do everything.
     pub fn rights(&self, reader: &Reader, chat: &ChatKey) -> Option<Rights> {
         reader.reads(chat).then_some(Rights::ALL)
     }

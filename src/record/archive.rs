@@ -20,11 +20,11 @@ use engine::Wall;
 use tracing::{info, warn};
 
 use self::entry::Found;
-pub use self::entry::{Entry, Participant, read_report};
+pub use self::entry::{Entry, Participant};
 use self::index::{INDEX, Index, Known};
 pub use self::marks::{BadTags, Change, Marks, Tags};
 pub use self::query::{Limit, Page, Query};
-pub use self::retention::Retention;
+pub use self::retention::{Retention, expire_hourly};
 use self::tombs::Tombstone;
 pub use self::tombs::Why;
 use super::progress::{Progress, State};

@@ -5,9 +5,10 @@ use std::io::{self, Read};
 
 use super::marks::Marks;
 use crate::core::{ChatKey, Jid};
+use crate::record::finish::read_report;
 use crate::record::line::{self, ChatName, Event, TIMELINE};
 use crate::record::progress::State;
-use crate::record::report::{FileReport, REPORT, REPORT_BYTES_MAX, Report};
+use crate::record::report::{FileReport, REPORT, Report};
 use crate::record::store::{Folder, Id, PART};
 
 /// A timeline's first line is looked for in so many bytes; it has under 1 KiB.
@@ -73,14 +74,6 @@ pub(super) fn find(id: &Id, folder: &Folder) -> io::Result<Found> {
     }
     let Some(line) = first_line(folder)? else { return Ok(Found::Nothing) };
     of_line(id, &line, folder).map(Found::Unfinished)
-}
-
-/// The report of a finished recording.
-///
-/// # Errors
-/// There is none, or it cannot be read.
-pub fn read_report(folder: &Folder) -> io::Result<Report> {
-    Ok(serde_json::from_slice(&folder.read(REPORT, REPORT_BYTES_MAX)?)?)
 }
 
 /// Whether the folder's recording is still being made, or to be finished, where nobody tells.

@@ -1,9 +1,14 @@
 //! How long recordings are kept, and how many: what is too old goes, then the oldest of what is
 //! too much. Favourites stay, and so does what is not finished.
 
+use std::sync::Arc;
+
 use engine::Wall;
+use tracing::error;
 
 use super::{Archive, Deletion, Fault, Why};
+use crate::clock;
+use crate::limits::RETENTION_EVERY;
 use crate::record::store::Id;
 use crate::wire::time;
 
@@ -50,6 +55,24 @@ impl Archive {
             }
         }
         Ok(gone)
+    }
+}
+
+/// Looks each hour, and at once, for what is not kept any more; ends only where all is kept.
+pub async fn expire_hourly(archive: Arc<Archive>, retention: Retention) {
+    if retention == Retention::default() {
+        return;
+    }
+    let mut hours = tokio::time::interval(RETENTION_EVERY);
+    loop {
+        hours.tick().await;
+        let (archive, now) = (archive.clone(), clock::wall());
+        let expired = tokio::task::spawn_blocking(move || archive.expire(now, &retention)).await;
+        match expired {
+            Ok(Ok(_)) => {}
+            Ok(Err(fault)) => error!(%fault, "recordings are not deleted in time"),
+            Err(fault) => error!(%fault, "recordings are not deleted in time"),
+        }
     }
 }
 
