@@ -193,3 +193,27 @@ pub const RECORD_UNFINISHED_MAX: usize = 4_096;
 /// Free bytes above the floor with which recording goes on after the disk was full: a minute of
 /// several calls.
 pub const RECORD_ROOM_BYTES: u64 = 1024 * 1024;
+
+// What is kept.
+
+/// Recordings of one page of the archive, 1 KiB each. Beyond: 422.
+pub const ARCHIVE_PAGE_MAX: usize = 100;
+
+/// Tags of one recording: all of them fit on one line of a page. Beyond: 422.
+pub const TAGS_MAX: usize = 32;
+
+/// Characters of one tag, which is a word or three. Beyond: 422.
+pub const TAG_CHARS_MAX: usize = 64;
+
+/// Characters of a text that is looked for: a name has no more. Beyond: 422.
+pub const SEARCH_CHARS_MAX: usize = NAME_CHARS_MAX;
+
+/// Files of recordings that one person is sent at once: a player opens two of one file. Beyond:
+/// 429.
+pub const DOWNLOADS_PER_PERSON_MAX: usize = 4;
+
+/// Bytes of a file that are in memory for one download.
+pub const DOWNLOAD_PIECE_BYTES: usize = 64 * 1024;
+
+/// How often is looked whether recordings are too old, or too many.
+pub const RETENTION_EVERY: Duration = Duration::from_secs(3_600);

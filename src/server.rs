@@ -21,9 +21,10 @@ use crate::core::{AnswerStyle, ChatCore, Jid};
 use crate::demo::{self, DemoOptions};
 use crate::media::{Pool, PoolSpec, StartFault, sdp};
 use crate::metrics::{Metrics, Sample, Sink, Source, Tape};
+use crate::record::archive::{self, Retention};
 use crate::record::{RecordFault, Recorder, Recordings};
 use crate::registry::Registry;
-use crate::signal::{self, Counters, Demo, Ended, Options, Parts, Refused, Shell, Tls};
+use crate::signal::{self, Counters, Demo, Downloads, Ended, Options, Parts, Refused, Shell, Tls};
 use crate::wire::http::{Features, IceServer};
 
 /// How many people the demo brings.
@@ -73,6 +74,10 @@ pub async fn run(config: Config) -> Result<(), Fault> {
     let shared = shared(&config, core.clone(), metrics.clone(), (clock, recorder))?;
     let registry = Registry::new(Arc::new(shared));
     core.join(Arc::new(registry.clone()));
+    let archive = recordings.as_ref().map(|recordings| recordings.archive());
+    if let Some(archive) = archive.clone() {
+        tokio::spawn(archive::expire_hourly(archive, retention(&config)));
+    }
     let counters = Arc::new(Counters::default());
     let url = format!("{}://{bound}", if tls.is_some() { "https" } else { "http" });
     let speakers = Arc::new(Speakers { url: url.clone(), running: Arc::default() });
@@ -88,6 +93,8 @@ pub async fn run(config: Config) -> Result<(), Fault> {
             (false, true) => Ok(()),
         }),
         demo: Some(speakers),
+        archive,
+        downloads: Downloads::default(),
         break_worker: Arc::new(move |number| breaking.shared().pool.break_worker(number)),
     });
     let stop = drained(registry.clone(), StopSignals::listen()?);
@@ -197,6 +204,11 @@ fn recordings(config: &Config, clock: Clock) -> Result<Option<Arc<Recordings>>, 
     let record = &config.record;
     let started = || Recordings::start(record, record.folder(&config.data), clock);
     Ok(record.enabled.then(started).transpose()?.map(Arc::new))
+}
+
+fn retention(config: &Config) -> Retention {
+    let bytes = config.record.keep_gib.saturating_mul(1024 * 1024 * 1024);
+    Retention { days: config.record.keep_days, bytes }
 }
 
 /// Sections that a client may offer beside those for voices: video and data, refused.

@@ -7,6 +7,8 @@ mod client;
 mod http;
 #[path = "wire/page.rs"]
 mod page;
+#[path = "wire/recordings.rs"]
+mod recordings;
 #[path = "wire/server.rs"]
 mod server;
 #[path = "support/strict.rs"]

@@ -30,6 +30,10 @@ pub struct Record {
     pub mix: Mix,
     /// A small mix as well, `mix.opus`.
     pub mix_opus: bool,
+    /// Days a recording is kept; 0 = for ever.
+    pub keep_days: u32,
+    /// How much of them is kept; 0 = as much as the disk takes.
+    pub keep_gib: u64,
     /// A program that is run on each finished recording, with its arguments; empty = none.
     pub hook: Vec<String>,
     /// How long it may take.
@@ -70,6 +74,8 @@ impl Default for Record {
             free_floor_percent: 5,
             mix: Mix::Mono,
             mix_opus: true,
+            keep_days: 0,
+            keep_gib: 0,
             hook: Vec::new(),
             hook_timeout: Duration::from_secs(3_600),
         }

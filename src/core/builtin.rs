@@ -31,8 +31,8 @@ pub use self::sessions::{Attached, TooManySockets};
 use self::store::Store;
 pub use self::store::StoreFault;
 use super::{
-    AnswerStyle, CallSummary, Chat, ChatCore, Deliver, Device, Jid, Node, Person, Question,
-    Refusal, Reply, Rights,
+    AnswerStyle, CallSummary, Chat, ChatCore, ChatKey, Deliver, Device, Jid, Node, Person,
+    Question, Reader, Refusal, Reply, Rights,
 };
 use super::{Signal, To};
 use crate::limits::{HTTP_ANSWER_MAX, MESSAGES_BURST, MESSAGES_PER_S, SOCKETS_PER_PERSON_MAX};
@@ -175,6 +175,22 @@ impl BuiltIn {
     /// `no_such_chat`.
     pub fn chat(&self, actor: &Person, jid: &str) -> Result<Chat, Refusal> {
         self.people().chat(actor, jid)
+    }
+
+    /// What somebody may read: everybody is in every group.
+    pub fn reader(&self, person: &Jid) -> Reader {
+        Reader { jid: person.clone(), groups: self.people().group_jids() }
+    }
+
+    /// What somebody may do with what is kept of a chat; `None` where he may not know of it. Who
+    /// may read may do everything.
+    pub fn rights(&self, reader: &Reader, chat: &ChatKey) -> Option<Rights> {
+        reader.reads(chat).then_some(Rights::ALL)
+    }
+
+    /// How a person or a group is called.
+    pub fn name_of(&self, jid: &Jid) -> Option<String> {
+        self.people().name_of(jid).map(str::to_owned)
     }
 
     /// Passes a client's event to the node. Events without a chat end here.

@@ -65,6 +65,13 @@ pub struct Rights {
     pub kick: bool,
 }
 
+/// What somebody may read beside his own direct chats: these groups, as the core counts members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reader {
+    pub jid: Jid,
+    pub groups: Vec<Jid>,
+}
+
 /// Which of the twin events a socket wants its answer in (PROTOCOL.md section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerStyle {
@@ -220,6 +227,15 @@ impl Rights {
         match held {
             true => Ok(()),
             false => Err(Refusal::new("no_right", format!("you may not {what} here"))),
+        }
+    }
+}
+
+impl Reader {
+    pub fn reads(&self, chat: &ChatKey) -> bool {
+        match chat {
+            ChatKey::Direct(one, other) => [one, other].contains(&&self.jid),
+            ChatKey::Group(jid) => self.groups.contains(jid),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! Knows calls by what they note, and nothing of sockets and packets on the network.
 
 mod append;
+pub mod archive;
 pub mod capture;
 pub mod commands;
 pub mod fill;
@@ -16,6 +17,7 @@ pub mod hook;
 pub mod line;
 pub mod mix;
 pub mod ogg;
+pub mod progress;
 mod recorder;
 pub mod repair;
 pub mod report;

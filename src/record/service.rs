@@ -1,17 +1,21 @@
-//! Recordings of a running server: the recorder, what makes them ready, and the folder that both
-//! have for themselves.
+//! Recordings of a running server: the recorder, what makes them ready, the archive, and the folder
+//! that they have for themselves.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tracing::error;
+
 use super::Floor;
-use super::finisher::{self, Finisher};
+use super::archive::{self, Archive};
+use super::finisher::{self, Finisher, Stage};
 use super::hook::Hook;
 use super::mix::Options;
+use super::progress::{Progress, State};
 use super::recorder::{self, Recorder};
 use super::stats::{Reading, Stats};
-use super::store::{Lock, Root};
+use super::store::{Id, Lock, Root};
 use crate::clock::Clock;
 use crate::config::Record;
 
@@ -19,6 +23,7 @@ use crate::config::Record;
 pub struct Recordings {
     recorder: Arc<Recorder>,
     finisher: Arc<Finisher>,
+    archive: Arc<Archive>,
     stats: Arc<Stats>,
     _lock: Lock,
 }
@@ -30,6 +35,8 @@ pub enum RecordFault {
     Folder { path: PathBuf, fault: io::Error },
     #[error("another server records in {}: record.dir gives this one its own", .0.display())]
     Busy(PathBuf),
+    #[error(transparent)]
+    Archive(#[from] archive::Fault),
     #[error("cannot start the recorder: {0}")]
     Thread(io::Error),
 }
@@ -47,13 +54,16 @@ impl Recordings {
             _ => fault(error),
         })?;
         let stats = Arc::new(Stats::default());
+        let progress = Arc::new(Progress::default());
+        let archive = Arc::new(Archive::open(root.clone(), progress.clone())?);
+        let shown = archive.clone();
         let (command, timeout) = (config.hook.clone(), config.hook_timeout);
         let finisher = Finisher::start(finisher::Spec {
             root: root.clone(),
             options: Options { layout: config.mix, opus: config.mix_opus },
             hook: (!command.is_empty()).then_some(Hook { command, timeout }),
             stats: stats.clone(),
-            told: Box::new(|_, _| {}),
+            told: Box::new(move |id, stage| show(&shown, &progress, id, stage)),
         });
         let finisher = Arc::new(finisher.map_err(RecordFault::Thread)?);
         let next = finisher.clone();
@@ -69,11 +79,15 @@ impl Recordings {
             ended: Box::new(move |id| next.add(id)),
         });
         let recorder = Arc::new(recorder.map_err(RecordFault::Thread)?);
-        Ok(Recordings { recorder, finisher, stats, _lock: lock })
+        Ok(Recordings { recorder, finisher, archive, stats, _lock: lock })
     }
 
     pub fn recorder(&self) -> Arc<Recorder> {
         self.recorder.clone()
+    }
+
+    pub fn archive(&self) -> Arc<Archive> {
+        self.archive.clone()
     }
 
     pub fn read_stats(&self) -> Reading {
@@ -86,4 +100,21 @@ impl Recordings {
         self.recorder.stop();
         self.finisher.stop();
     }
+}
+
+/// Lets people see how far a recording is.
+fn show(archive: &Archive, progress: &Progress, id: &Id, stage: Stage) {
+    let state = match stage {
+        Stage::Waiting => State::Finishing { percent: 0 },
+        Stage::Finishing(percent) => State::Finishing { percent },
+        Stage::Ready(report) => {
+            if let Err(fault) = archive.put(&report) {
+                error!(recording = %id, %fault, "recording is listed later");
+            }
+            State::Ready
+        }
+        Stage::Failed => State::Failed,
+        Stage::Empty => State::Ready,
+    };
+    progress.set(id, state);
 }

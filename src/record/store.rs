@@ -145,6 +145,19 @@ impl Root {
         Ok(fs::fsync(&self.dir)?)
     }
 
+    /// A file of the root's own, beside the recordings: made where it is missing, for its owner
+    /// only, read from its beginning and written at its end.
+    ///
+    /// # Errors
+    /// It cannot be opened, or leads out of this folder.
+    pub fn own_file(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::CREATE | OFlags::APPEND | OFlags::RDWR;
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = fs::openat2(&self.dir, name, flags, Mode::RUSR | Mode::WUSR, INSIDE)?;
+        fs::fsync(&self.dir)?;
+        Ok(File::from(file))
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -268,6 +281,19 @@ impl Folder {
         }
         names.sort();
         Ok(names)
+    }
+
+    /// How much lies in it, in bytes.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn bytes(&self) -> io::Result<u64> {
+        let size = |name: &String| match fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => u64::try_from(stat.st_size).unwrap_or(0),
+            // It was finished, and so renamed, or taken away meanwhile.
+            Err(_) => 0,
+        };
+        Ok(self.names()?.iter().map(size).sum())
     }
 
     pub fn path(&self) -> &Path {

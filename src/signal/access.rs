@@ -78,11 +78,13 @@ fn device(name: &str) -> Result<String, HttpError> {
     if fits { Ok(name.to_owned()) } else { Err(problem().into()) }
 }
 
-fn query(uri: &Uri) -> Vec<(String, String)> {
+/// The pairs of an address.
+pub fn query(uri: &Uri) -> Vec<(String, String)> {
     Query::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default()
 }
 
-fn value<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
+/// The first one of that name.
+pub fn value<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
     query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 

@@ -18,7 +18,7 @@ use crate::wire::fields::{Fields, display_name, parse_json};
 use crate::wire::http::{self, ChatInfo, ErrorCode, HttpError, Login, Me, WhoAmI};
 use crate::wire::{BadField, ClientEvent, Unusable, time};
 
-type Body = Result<Bytes, BytesRejection>;
+pub(super) type Body = Result<Bytes, BytesRejection>;
 
 pub async fn ping() -> Reply {
     Reply(Ok("pong".into()))
@@ -263,14 +263,19 @@ fn known_chat(shell: &Shell, person: &Person, jid: &str) -> Result<Jid, HttpErro
     Jid::parse(jid).ok_or(HttpError::new(ErrorCode::NotFound))
 }
 
-fn member(shell: &Shell, team: &str, headers: &HeaderMap, uri: &Uri) -> Result<Sender, HttpError> {
+pub(super) fn member(
+    shell: &Shell,
+    team: &str,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Result<Sender, HttpError> {
     let sender = access::sender(shell, headers, uri)?;
     access::team(shell, team)?;
     Ok(sender)
 }
 
 /// An absent body reads as `null`: an event may have no params.
-fn json(body: Body) -> Result<Value, HttpError> {
+pub(super) fn json(body: Body) -> Result<Value, HttpError> {
     let bad = |problem: String| HttpError::from(BadField { field: "body".to_owned(), problem });
     let too_long = |_| bad("longer than a message may be".to_owned());
     let bytes = body.map_err(too_long)?;

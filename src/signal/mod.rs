@@ -6,8 +6,11 @@
 mod access;
 mod api;
 mod counters;
+mod downloads;
 mod page;
 mod pieces;
+mod range;
+mod recordings;
 mod reply;
 mod serve;
 mod socket;
@@ -23,12 +26,14 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 pub use self::counters::{Counter, Counters, Ended, Gauge, Refused};
+pub use self::downloads::Downloads;
 pub use self::serve::serve;
 pub use self::tls::{Tls, TlsFault, self_signed};
 use crate::core::builtin::BuiltIn;
 use crate::core::builtin::bucket::Pace;
 use crate::core::{AnswerStyle, Jid};
 use crate::limits::{MESSAGE_BYTES_MAX, MESSAGES_BURST, MESSAGES_PER_S};
+use crate::record::archive::Archive;
 use crate::wire::http::Features;
 
 /// Speaking people for somebody who is alone (`/api/v3/demo`).
@@ -65,6 +70,9 @@ pub struct Parts {
     /// Whether calls are taken; if not, why.
     pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
     pub demo: Option<Arc<dyn Demo>>,
+    /// `None` where nothing is recorded.
+    pub archive: Option<Arc<Archive>>,
+    pub downloads: Downloads,
     /// Ends a media worker by its number, for tests: only debug builds have a route to it.
     pub break_worker: Arc<dyn Fn(usize) -> bool + Send + Sync>,
 }
@@ -121,6 +129,12 @@ pub fn router(shell: Shell) -> Router {
         .route("/api/v3/teams/{team}/calls/{uid}/record", post(api::record))
         .route("/api/v3/teams/{team}/calls/{uid}/kick", post(api::kick))
         .route("/api/v3/teams/{team}/ws/{event}", post(api::event))
+        .route("/api/v3/teams/{team}/recordings", get(recordings::list))
+        .route(
+            "/api/v3/teams/{team}/recordings/{id}",
+            get(recordings::view).post(recordings::change).delete(recordings::delete),
+        )
+        .route("/api/v3/teams/{team}/recordings/{id}/files/{name}", get(recordings::file))
         .route("/features.json", get(api::features))
         .route("/healthz", get(api::healthz))
         .route("/readyz", get(api::readyz))

@@ -68,8 +68,9 @@ fn wrapped(mut response: Response, took: Duration) -> Response {
             None => return response,
         },
     };
+    let is_exact = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::RANGE_NOT_SATISFIABLE];
     if let Err(error) = &outcome
-        && response.status() != StatusCode::SERVICE_UNAVAILABLE
+        && !is_exact.contains(&response.status())
     {
         *response.status_mut() = status(error.code);
     }

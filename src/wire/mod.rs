@@ -5,6 +5,7 @@ pub mod client;
 pub mod encode;
 pub mod fields;
 pub mod http;
+pub mod recordings;
 pub mod report;
 pub mod server;
 pub mod time;

@@ -38,6 +38,23 @@ pub struct Stopped {
     pub stderr: String,
 }
 
+/// An answer as it came.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    /// In small letters.
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// The value of a header, named in small letters.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.into_iter().find(|(it, _)| *it == name).map(|(_, value)| value)
+    }
+}
+
 impl Server {
     /// On 127.0.0.1, as it is without any configuration.
     pub fn start() -> Self {
@@ -118,11 +135,19 @@ impl Server {
     }
 
     async fn request(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let reply = self.bytes(method, path, "", body).await;
+        let text = String::from_utf8_lossy(&reply.body).into_owned();
+        let body = serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text));
+        (reply.status, body)
+    }
+
+    /// Any request, with header lines that end in CR LF each.
+    pub async fn bytes(&self, method: &str, path: &str, headers: &str, body: &str) -> Reply {
         let origin = Origin::parse(&self.url).expect("the ready line names an origin");
         let mut stream = origin.connect().await.expect("the server listens");
         let request = format!(
             "{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
+             Content-Length: {}\r\n{headers}\r\n{body}",
             origin.authority,
             body.len()
         );
@@ -130,11 +155,10 @@ impl Server {
         let mut reply = Vec::new();
         // TLS may end without a good-bye; what counts is parsed below.
         let _ = stream.read_to_end(&mut reply).await;
-        let reply = String::from_utf8_lossy(&reply).into_owned();
-        let (head, body) = reply.split_once("\r\n\r\n").expect("an HTTP reply");
+        let end = reply.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("an HTTP reply");
+        let head = String::from_utf8_lossy(&reply[..end]).to_lowercase();
         let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok());
-        let body = serde_json::from_str(body).unwrap_or_else(|_| Value::from(body));
-        (status.expect("a status"), body)
+        Reply { status: status.expect("a status"), head, body: reply[end + 4..].to_vec() }
     }
 
     /// The process, for a test that looks into its namespaces or kills it.

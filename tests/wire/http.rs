@@ -14,7 +14,7 @@ use voxhall::wire::server::{CallOnliner, CallState, Voice};
 use voxhall::wire::time;
 
 use crate::server::{BEGAN, anna, boris, lobby_call, state};
-use crate::{ANNA, BORIS, CALL, LOBBY, TEAM, example, kinds};
+use crate::{ANNA, BORIS, CALL, LOBBY, TEAM, example, kinds, recordings};
 
 kinds!(Verdict: Own, NotConnected, Muted, NoMicrophone, NoPackets, NoSlot, Silent, Heard);
 
@@ -47,6 +47,8 @@ fn answers() -> Vec<(&'static str, u64, Result<Value, HttpError>)> {
         ("http.calls", 4, Ok(calls(&[lobby_call()]))),
         ("http.call", 4, Ok(value(&call()))),
         ("http.legs", 4, Ok(value(&legs()))),
+        ("http.recordings", 18, Ok(value(&recordings::list()))),
+        ("http.recording", 24, Ok(value(&recordings::one()))),
     ]
 }
 

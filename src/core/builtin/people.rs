@@ -126,6 +126,17 @@ impl People {
         self.groups.iter().find(|group| group.jid == *jid)
     }
 
+    pub fn group_jids(&self) -> Vec<Jid> {
+        self.groups.iter().map(|group| group.jid.clone()).collect()
+    }
+
+    /// How a person or a group is called.
+    pub fn name_of(&self, jid: &Jid) -> Option<&str> {
+        let person = self.by_jid.get(jid).and_then(|index| self.people.get(*index));
+        let person = person.map(|(person, _)| person.display_name.as_str());
+        person.or_else(|| Some(self.group(jid)?.display_name.as_str()))
+    }
+
     /// The chat that `jid` names when `actor` says it.
     ///
     /// # Errors

@@ -72,6 +72,8 @@ impl House {
             metrics: Arc::new(|| "voxhall_sockets 0\n".to_owned()),
             ready: Arc::new(|| Err("draining".to_owned())),
             demo: Some(Arc::new(OneDemo)),
+            archive: None,
+            downloads: Default::default(),
             break_worker: Arc::new(|_| false),
         });
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,0 +1,299 @@
+//! The archive: which recordings there are, and what becomes of them.
+//!
+//! Their folders are the truth: reports, timelines, tags (`marks.json`), and beside them what was
+//! deleted (`deleted.jsonl`). The index in SQLite is derived from these, follows them by itself,
+//! and is made anew where it is missing. Everything here blocks, for as long as the disk takes.
+//! Who may see what is the chat core's to say: it comes in as a [`Reader`].
+
+mod entry;
+mod index;
+mod marks;
+mod query;
+mod retention;
+mod tombs;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use engine::Wall;
+use tracing::{info, warn};
+
+use self::entry::Found;
+pub use self::entry::{Entry, Participant};
+use self::index::{INDEX, Index, Known};
+pub use self::marks::{BadTags, Change, Marks, Tags};
+pub use self::query::{Limit, Page, Query};
+pub use self::retention::{Retention, expire_hourly};
+use self::tombs::Tombstone;
+pub use self::tombs::Why;
+use super::progress::{Progress, State};
+use super::report::Report;
+use super::store::{Folder, Id, Root};
+use crate::core::{ChatKey, Reader};
+use crate::wire::time;
+
+/// What fails is our machine.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("the index of recordings: {0}")]
+    Index(#[from] rusqlite::Error),
+    #[error("the folder of recordings: {0}")]
+    Disk(#[from] io::Error),
+}
+
+/// What became of the wish to delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    Gone,
+    /// There is no such recording.
+    Unknown,
+    /// It is being made or finished: later.
+    Busy,
+}
+
+/// How far a rebuild is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rebuilt {
+    pub done: usize,
+    pub all: usize,
+}
+
+/// See the module's words.
+pub struct Archive {
+    root: Arc<Root>,
+    progress: Arc<Progress>,
+    shelf: Mutex<Shelf>,
+}
+
+/// What is changed by one at a time.
+struct Shelf {
+    index: Index,
+    /// Folders that are looked at no more: of deleted recordings that could not be taken away, and
+    /// such as make no sense. The next start tries again.
+    odd: BTreeSet<Id>,
+}
+
+impl Archive {
+    /// Ends deletions that were cut off, and brings the index up to date: where it is missing or
+    /// garbled, from nothing, which reads every report there is.
+    ///
+    /// # Errors
+    /// The folder or the index cannot be used.
+    pub fn open(root: Arc<Root>, progress: Arc<Progress>) -> Result<Archive, Fault> {
+        drop(root.own_file(INDEX)?);
+        let path = root.path().join(INDEX);
+        let open = || -> Result<Archive, Fault> {
+            let shelf = Shelf { index: Index::open(&path)?, odd: BTreeSet::new() };
+            let (root, progress) = (root.clone(), progress.clone());
+            let archive = Archive { root, progress, shelf: Mutex::new(shelf) };
+            archive.end_deletions()?;
+            archive.follow(&mut archive.shelf())?;
+            Ok(archive)
+        };
+        match open() {
+            Err(Fault::Index(fault)) if index::is_garbled(&fault) => {
+                warn!(%fault, "the index of recordings is made anew");
+                index::empty(&path)?;
+                open()
+            }
+            opened => opened,
+        }
+    }
+
+    /// Adds a recording that was finished, or finished anew.
+    ///
+    /// # Errors
+    /// Its folder or the index cannot be used; then it is taken in when somebody asks for the list.
+    pub fn put(&self, report: &Report) -> Result<(), Fault> {
+        let id = Id::parse(&report.id).ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
+        let mut shelf = self.shelf();
+        shelf.odd.remove(&id);
+        self.take_in(&mut shelf, &id)
+    }
+
+    /// A page of what the reader may see. Its cost grows with the number of folders, by about a
+    /// microsecond each.
+    ///
+    /// # Errors
+    /// The folder or the index cannot be used.
+    pub fn list(&self, query: &Query, reader: &Reader) -> Result<Page, Fault> {
+        let mut shelf = self.shelf();
+        self.follow(&mut shelf)?;
+        let mut entries = shelf.index.list(query, reader)?;
+        drop(shelf);
+        let has_more = entries.len() > query.limit.entries();
+        entries.truncate(query.limit.entries());
+        let next = entries.last().filter(|_| has_more).map(|entry| entry.id.clone());
+        let entries = entries.into_iter().map(|entry| self.of_now(entry));
+        Ok(Page { entries: entries.collect(), next })
+    }
+
+    /// One recording; `None` where there is none. Whether it may be told is not asked here.
+    ///
+    /// # Errors
+    /// The index cannot be used.
+    pub fn entry(&self, id: &Id) -> Result<Option<Entry>, Fault> {
+        self.look(&mut self.shelf(), id)
+    }
+
+    /// The folder of a recording.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn folder(&self, id: &Id) -> io::Result<Folder> {
+        self.root.folder(id)
+    }
+
+    /// The checksum of a file, 64 hexadecimal digits; `None` where none is known.
+    ///
+    /// # Errors
+    /// The index cannot be used.
+    pub fn sha256(&self, id: &Id, name: &str) -> Result<Option<String>, Fault> {
+        Ok(self.shelf().index.sha256(id, name)?)
+    }
+
+    /// Changes tags or favourite: on the disk first. `None` where there is no such recording.
+    ///
+    /// # Errors
+    /// The disk or the index fails; what is on the disk counts.
+    pub fn mark(&self, id: &Id, change: Change) -> Result<Option<Entry>, Fault> {
+        let mut shelf = self.shelf();
+        let Some(mut entry) = self.look(&mut shelf, id)? else { return Ok(None) };
+        let folder = self.root.folder(id)?;
+        entry.marks = entry.marks.changed(change);
+        entry.marks.write(&folder)?;
+        entry.bytes = folder.bytes()?;
+        shelf.index.mark(id, &entry.marks, entry.bytes)?;
+        Ok(Some(entry))
+    }
+
+    /// Deletes a recording: the tombstone first, then the folder. Once the stone is set it is
+    /// listed no more, and a folder that stays then is taken away at the next start.
+    ///
+    /// # Errors
+    /// The disk or the index fails.
+    pub fn delete(&self, now: Wall, id: &Id, by: &str, why: Why) -> Result<Deletion, Fault> {
+        let mut shelf = self.shelf();
+        let Some(entry) = self.look(&mut shelf, id)? else { return Ok(Deletion::Unknown) };
+        if entry.state.is_busy() {
+            return Ok(Deletion::Busy);
+        }
+        let chat = match entry.chat {
+            ChatKey::Direct(one, other) => vec![one.to_string(), other.to_string()],
+            ChatKey::Group(jid) => vec![jid.to_string()],
+        };
+        let when = time::format(now.as_nanos());
+        let stone = Tombstone { id: id.to_string(), when, by: by.to_owned(), chat, why };
+        tombs::set(&self.root, &stone)?;
+        info!(recording = %id, by, why = ?why, "recording deleted");
+        shelf.odd.insert(id.clone());
+        shelf.index.forget(id)?;
+        self.progress.set(id, State::Ready);
+        self.root.remove(id)?;
+        shelf.odd.remove(id);
+        Ok(Deletion::Gone)
+    }
+
+    /// Reads every folder anew, and tells after each how far it is. Others may go on meanwhile.
+    ///
+    /// # Errors
+    /// The folder or the index cannot be used.
+    pub fn rebuild(&self, told: &mut dyn FnMut(Rebuilt)) -> Result<(), Fault> {
+        self.shelf().odd.clear();
+        self.end_deletions()?;
+        let ids = self.root.ids()?;
+        for (number, id) in (1..).zip(&ids) {
+            self.take_in(&mut self.shelf(), id)?;
+            told(Rebuilt { done: number, all: ids.len() });
+        }
+        self.follow(&mut self.shelf())
+    }
+
+    /// The index becomes what the folders say: those that came, those that were finished, those
+    /// that are gone.
+    fn follow(&self, shelf: &mut Shelf) -> Result<(), Fault> {
+        let folders: BTreeSet<Id> = self.root.ids()?.into_iter().collect();
+        let known = shelf.index.known()?;
+        for gone in known.keys().filter(|id| !folders.contains(id)) {
+            shelf.index.forget(gone)?;
+        }
+        for id in folders.iter().filter(|id| known.get(id) != Some(&Known::Finished)) {
+            self.take_in(shelf, id)?;
+        }
+        Ok(())
+    }
+
+    /// Brings one row up to date.
+    fn take_in(&self, shelf: &mut Shelf, id: &Id) -> Result<(), Fault> {
+        if shelf.odd.contains(id) {
+            return Ok(());
+        }
+        let found = self.root.folder(id).and_then(|folder| entry::find(id, &folder));
+        match found {
+            Ok(Found::Finished(entry, files)) => shelf.index.put(&entry, &files)?,
+            Ok(Found::Unfinished(entry)) => shelf.index.put(&entry, &[])?,
+            Ok(Found::Nothing) => {}
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => shelf.index.forget(id)?,
+            // The machine's fault: the next look may go better.
+            Err(fault) if fault.raw_os_error().is_some() => {
+                warn!(recording = %id, %fault, "recording cannot be read");
+            }
+            Err(fault) => {
+                warn!(recording = %id, %fault, "recording makes no sense and is not listed");
+                shelf.index.forget(id)?;
+                shelf.odd.insert(id.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn look(&self, shelf: &mut Shelf, id: &Id) -> Result<Option<Entry>, Fault> {
+        let known = shelf.index.entry(id)?;
+        let is_whole = known.as_ref().is_some_and(|entry| entry.ended.is_some());
+        if !is_whole || self.root.folder(id).is_err() {
+            self.take_in(shelf, id)?;
+        }
+        Ok(shelf.index.entry(id)?.map(|entry| self.of_now(entry)))
+    }
+
+    /// With what changes by itself.
+    fn of_now(&self, mut entry: Entry) -> Entry {
+        let told = self.progress.state(&entry.id);
+        if entry.ended.is_none()
+            && let Ok(folder) = self.root.folder(&entry.id)
+        {
+            entry.bytes = folder.bytes().unwrap_or(entry.bytes);
+            if entry::is_being_made(&folder) {
+                entry.state = State::Recording;
+            }
+        }
+        entry.state = told.unwrap_or(entry.state);
+        entry
+    }
+
+    /// Takes folders away whose recordings are deleted already.
+    fn end_deletions(&self) -> Result<(), Fault> {
+        let folders: BTreeSet<Id> = self.root.ids()?.into_iter().collect();
+        for id in tombs::read(&self.root, |id| folders.contains(id))? {
+            let mut shelf = self.shelf();
+            shelf.index.forget(&id)?;
+            match self.root.remove(&id) {
+                Ok(()) => info!(recording = %id, "deletion ended that was cut off"),
+                Err(fault) => {
+                    warn!(recording = %id, %fault, "a deleted recording's folder stays");
+                    shelf.odd.insert(id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        // What a panic leaves in the middle of a change, SQLite takes back.
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;
