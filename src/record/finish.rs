@@ -51,7 +51,9 @@ pub fn finish(
     if repair(folder)? == Repaired::Empty {
         return Ok(None);
     }
-    let history = History::read(folder)?;
+    let mut history = History::read(folder)?;
+    // A track that was cut off before its first page has left nothing.
+    history.tracks.retain(|track| folder.has(&track_name(track.number)));
     let mixed = mix::mix(folder, &history, options, go_on)?;
     let peaks = serde_json::to_vec(&mixed.peaks).expect("numbers can be written");
     folder.write(PEAKS, &peaks)?;
