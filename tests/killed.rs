@@ -55,7 +55,7 @@ async fn killed_once(chance: &mut Chance) -> Duration {
     drop((anna, boris));
     // The next start mends and finishes it by itself.
     let server = Server::on(&place.0, &[]);
-    let folder = ready(&place, &server).await;
+    let folder = place.ready(&server).await;
     server.stop().await;
     let text = std::fs::read_to_string(folder.join("call.json")).expect("it is finished");
     let report: Value = serde_json::from_str(&text).expect("JSON");
@@ -74,23 +74,6 @@ async fn killed_once(chance: &mut Chance) -> Duration {
     }
     // The recording began with the call, a little before she spoke.
     spoke.saturating_sub(heard_until.saturating_sub(heard_from))
-}
-
-/// The folder of the one recording, once the server has made it ready.
-async fn ready(place: &Place, server: &Server) -> std::path::PathBuf {
-    let recordings = place.0.join("recordings");
-    loop {
-        let (_, metrics) = server.fetch("/metrics").await;
-        let metrics = metrics.as_str().expect("text");
-        if metrics.contains("voxhall_recordings_finished_total{outcome=\"ready\"} 1") {
-            break;
-        }
-        assert!(!metrics.contains("outcome=\"failed\"} 1"), "{metrics}");
-        tokio::task::yield_now().await;
-    }
-    let folders = std::fs::read_dir(recordings).expect("recordings");
-    let mut folders = folders.map(|entry| entry.expect("an entry").path()).filter(|it| it.is_dir());
-    folders.next().expect("one recording")
 }
 
 fn number(name: &str) -> Option<u64> {

@@ -116,6 +116,27 @@ async fn whoever_leaves_and_returns_has_another_track_and_the_recording_ends_wit
     assert_eq!(people[0]["present"].as_array().unwrap().len(), 2, "{people:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_of_the_operators_hears_every_finished_recording() {
+    let place = Place::new();
+    // A real listener: sox writes how loud the mix is.
+    let hook = r#"["sh", "-c", "sox \"$1/mix.wav\" -n stat; cat \"$1/speakers.rttm\"", "hook"]"#;
+    let server = Server::on(&place.0, &[("VOXHALL_RECORD_HOOK", hook)]);
+    let mut anna = guest(&server, "anna").await;
+    join_talking(&mut anna, ANNA_HZ, Sections::One).await;
+    record(&anna, &[&anna], true).await;
+    let mut boris = guest(&server, "boris").await;
+    boris.offer(&boris.lobby(), Sections::One).await.unwrap();
+    boris.listen(DEADLINE, 50).await.unwrap();
+    record(&anna, &[&anna, &boris], false).await;
+    let folder = place.ready(&server).await;
+    let log = std::fs::read_to_string(folder.join("hook.log")).unwrap();
+    assert!(log.contains("Maximum amplitude"), "{log}");
+    let speaker = format!("<NA> <NA> {} <NA> <NA>", anna.account.jid);
+    assert!(log.contains("SPEAKER") && log.contains(&speaker), "{log}");
+    assert!(!folder.join("hook.todo").exists());
+}
+
 #[tokio::test]
 async fn a_server_that_does_not_record_says_so() {
     let server = Server::with(&["--http", "127.0.0.1:0"], &[("VOXHALL_RECORD_ENABLED", "false")]);
@@ -193,9 +214,7 @@ impl Mounted {
         let script = "mount -t tmpfs -o size=8m none \"$0\" && exec \"$@\"";
         command.args(*way).args(["sh", "-c", script]).arg(&self.data);
         command.arg(env!("CARGO_BIN_EXE_voxhall"));
-        let free =
-            [("VOXHALL_RECORD_FREE_FLOOR_MIB", "0"), ("VOXHALL_RECORD_FREE_FLOOR_PERCENT", "0")];
-        dress(&mut command, &self.data, &["--http", "127.0.0.1:0"], &free);
+        dress(&mut command, &self.data, &["--http", "127.0.0.1:0"], &[]);
         Server::run(command, self.data.clone(), true)
     }
 }

@@ -5,9 +5,11 @@ mod text;
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::archive::{self, Archive};
 use super::finish::{FinishFault, finish, list, read_report};
 use super::finisher::unfinished;
 use super::line::TIMELINE;
@@ -30,6 +32,8 @@ pub enum CommandFault {
     Busy(String),
     #[error("{0}: {1}")]
     Finish(Id, FinishFault),
+    #[error(transparent)]
+    Archive(#[from] archive::Fault),
     #[error("{0}")]
     File(#[from] io::Error),
 }
@@ -68,6 +72,7 @@ pub fn run(flags: &RecordingsFlags, config: &Config) -> Result<bool, CommandFaul
             say(&format!("{}\n", to.join(id.as_str()).display()))?;
         }
         RecordingsAction::Repair { .. } => return mend(&root, options),
+        RecordingsAction::Reindex => reindex(root)?,
         RecordingsAction::Verify { id: Some(id) } => {
             let (id, folder) = folder(&root, id)?;
             return verify(&id, &folder);
@@ -103,6 +108,19 @@ fn lock(root: &Root) -> Result<super::store::Lock, CommandFault> {
         _ => CommandFault::File(fault),
     };
     root.lock().map_err(busy)
+}
+
+fn reindex(root: Root) -> Result<(), CommandFault> {
+    let archive = Archive::open(Arc::new(root), Arc::default())?;
+    let bar = ProgressBar::new(0);
+    let mut all = 0;
+    archive.rebuild(&mut |step| {
+        all = step.all;
+        bar.set_length(step.all as u64);
+        bar.set_position(step.done as u64);
+    })?;
+    bar.finish_and_clear();
+    say(&format!("{all} recordings indexed\n"))
 }
 
 /// Mends and finishes everything that needs it.

@@ -29,6 +29,8 @@ pub enum FinishFault {
     History(#[from] Unreadable),
     #[error(transparent)]
     Mix(#[from] MixFault),
+    #[error("its mix takes {needs} bytes, and {free} are free above the floor")]
+    NoRoom { needs: u64, free: u64 },
 }
 
 impl FinishFault {
@@ -36,6 +38,16 @@ impl FinishFault {
     pub fn is_stop(&self) -> bool {
         matches!(self, FinishFault::Mix(MixFault::Stopped))
     }
+}
+
+/// Bytes of the mix that a recording will have, about.
+///
+/// # Errors
+/// What lies there is no recording.
+pub fn mix_bytes(folder: &Folder, options: Options) -> Result<u64, FinishFault> {
+    let history = History::read(folder)?;
+    let channels = u64::from(options.layout.channels(history.people.len()));
+    Ok(history.duration_us * mix::RATE / 1_000_000 * 2 * channels)
 }
 
 /// Makes a recording ready; `None` for a folder in which nothing was ever recorded. `go_on` hears

@@ -58,9 +58,14 @@ impl Recordings {
         let archive = Arc::new(Archive::open(root.clone(), progress.clone())?);
         let shown = archive.clone();
         let (command, timeout) = (config.hook.clone(), config.hook_timeout);
+        let floor = Floor {
+            bytes: config.free_floor_mib.saturating_mul(1024 * 1024),
+            percent: config.free_floor_percent,
+        };
         let finisher = Finisher::start(finisher::Spec {
             root: root.clone(),
             options: Options { layout: config.mix, opus: config.mix_opus },
+            floor,
             hook: (!command.is_empty()).then_some(Hook { command, timeout }),
             stats: stats.clone(),
             told: Box::new(move |id, stage| show(&shown, &progress, id, stage)),
@@ -70,10 +75,7 @@ impl Recordings {
         let recorder = Recorder::start(recorder::Spec {
             root,
             clock,
-            floor: Floor {
-                bytes: config.free_floor_mib.saturating_mul(1024 * 1024),
-                percent: config.free_floor_percent,
-            },
+            floor,
             open_max: config.open_max.get().into(),
             stats: stats.clone(),
             ended: Box::new(move |id| next.add(id)),

@@ -1,8 +1,8 @@
 use std::sync::Mutex;
 
-use engine::Wall;
 use engine::slots::Arrival;
 use engine::timeline::Taken;
+use engine::{LegId, Wall};
 
 use super::*;
 use crate::core::test_folder::TestFolder;
@@ -220,4 +220,31 @@ fn survived_ms(desk: &Desk, synced: &std::collections::BTreeMap<u64, u64>) -> u6
     let Ok(track) = folder.open("track-1.opus") else { return 0 };
     let last = Reader::open(track).unwrap().into_packets().last();
     last.map_or(0, |packet| (packet.sample + packet.samples) / 48)
+}
+
+#[test]
+fn a_recording_that_could_not_begin_is_begun_anew_once_the_disk_takes_it() {
+    let mut desk = Desk::open();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = told.clone();
+    let notices: Notices = Arc::new(move |disk| {
+        heard.lock().unwrap().push(disk);
+        true
+    });
+    // Its folder is there already: so it cannot be made.
+    let chat = ChatName { kind: "group".into(), jids: vec![], display_name: String::new() };
+    desk.capture.handle_order(Order::Begin(Box::new(Begin {
+        id: desk.id.clone(),
+        call: CallNo(9),
+        uid: "u-9".into(),
+        chat,
+        by: String::new(),
+        now: at(1_500),
+        notices,
+    })));
+    assert_eq!(*told.lock().unwrap(), [Disk::Refuses(Stop::DiskFailed)]);
+    desk.capture.handle_tick(at(3_000).time);
+    desk.capture.handle_tick(at(4_100).time);
+    assert_eq!(told.lock().unwrap().last(), Some(&Disk::TakesAnew));
+    assert_eq!(told.lock().unwrap().len(), 2);
 }
