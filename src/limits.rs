@@ -217,3 +217,7 @@ pub const DOWNLOAD_PIECE_BYTES: usize = 64 * 1024;
 
 /// How often is looked whether recordings are too old, or too many.
 pub const RETENTION_EVERY: Duration = Duration::from_secs(3_600);
+
+/// Batches that the recorder takes before it writes again: 12 s of two workers that were handed
+/// over while the disk was slow.
+pub const RECORD_BATCHES_A_TURN: usize = 256;

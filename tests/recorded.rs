@@ -193,6 +193,40 @@ async fn a_full_disk_stops_the_recording_and_never_the_call_and_it_goes_on_once_
     server.stop().await;
 }
 
+/// Each write takes as long as 75 packets: what is recorded waits, what is heard does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_takes_seconds_for_a_write_delays_nobody_and_loses_nothing() {
+    let place = Place::new();
+    let slow = slow_disk(&place.0);
+    let shim = [("LD_PRELOAD", slow.to_str().unwrap()), ("VOXHALL_TEST_WRITE_MS", "1500")];
+    let server = Server::on(&place.0, &shim);
+    let (mut anna, mut boris) = (guest(&server, "anna").await, guest(&server, "boris").await);
+    join_talking(&mut anna, ANNA_HZ, Sections::One).await;
+    join_talking(&mut boris, BORIS_HZ, Sections::One).await;
+    only_is_heard(&boris, ANNA_HZ).await;
+    record(&anna, &[&anna, &boris], true).await;
+    let heard = boris.listen(DEADLINE, 300).await.unwrap();
+    let ear = heard.values().next().unwrap();
+    assert_eq!(ear.missing, 0, "{heard:?}");
+    record(&anna, &[&anna, &boris], false).await;
+    server.stop().await;
+    let (_, report) = place.finished();
+    assert_eq!(report["dropped_packets"], 0);
+    for track in report["tracks"].as_array().unwrap() {
+        let packets = track["packets"].as_u64().unwrap();
+        assert!(packets >= 280 && track["late"] == 0, "{track}");
+    }
+}
+
+/// A library that makes writes of recordings slow, in front of the C library.
+fn slow_disk(place: &Path) -> PathBuf {
+    let library = place.join("slow.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings/slow_disk.c");
+    let library_text = library.to_str().expect("plain");
+    place::run("cc", &["-shared", "-fPIC", "-O1", "-o", library_text, source, "-ldl"]);
+    library
+}
+
 /// A mount namespace with a small disk in it.
 struct Mounted {
     data: PathBuf,

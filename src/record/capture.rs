@@ -144,8 +144,9 @@ impl Capture {
         }
     }
 
-    /// Writes what waits, and ends what has ended.
-    pub fn handle_tick(&mut self, now: Time) -> Due {
+    /// Writes what waits, and ends what has ended: once everything was `heard` that was handed over
+    /// until then; `None` while more lies before the recorder.
+    pub fn handle_tick(&mut self, now: Time, heard: Option<Time>) -> Due {
         let mut due = Due::default();
         let mut fault = None;
         for recording in self.open.values_mut() {
@@ -156,7 +157,8 @@ impl Capture {
             self.fail(now, &fault);
         }
         let over = |(_, recording): &(&CallNo, &Recording)| {
-            recording.ends_at().is_some_and(|at| now >= at + RECORD_END_GRACE)
+            let ends = recording.ends_at().zip(heard);
+            ends.is_some_and(|(at, heard)| heard >= at + RECORD_END_GRACE)
         };
         let over: Vec<CallNo> = self.open.iter().filter(over).map(|(call, _)| *call).collect();
         for call in over {

@@ -199,7 +199,7 @@ impl Studio {
                 let why = End::CallFinished;
                 self.capture.handle_order(Order::End { call: CALL, now, why });
             }
-            self.capture.handle_tick(time(until));
+            self.capture.handle_tick(time(until), Some(time(until)));
         }
         (self.root.folder(&self.id).expect("the recording's folder"), self.bursts)
     }
