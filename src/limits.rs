@@ -221,3 +221,6 @@ pub const RETENTION_EVERY: Duration = Duration::from_secs(3_600);
 /// Batches that the recorder takes before it writes again: 12 s of two workers that were handed
 /// over while the disk was slow.
 pub const RECORD_BATCHES_A_TURN: usize = 256;
+
+/// Longest recording: a week. Beyond: another one begins. What claims to be longer is no recording.
+pub const RECORD_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);

@@ -164,6 +164,7 @@ impl CallTask {
     pub(super) fn handle_disk(&mut self, disk: Disk) {
         self.disk = disk;
         if disk == Disk::TakesAnew && self.taping.is_some() {
+            self.end_taping();
             self.begin_taping(None);
         }
         let _ = self.input(Input::Recorder { writes: !matches!(disk, Disk::Refuses(_)) });

@@ -65,7 +65,9 @@ pub struct Capture {
     root: Arc<Root>,
     floor: Floor,
     stats: Arc<Stats>,
-    open: HashMap<CallNo, Recording>,
+    /// Of one call the last one goes on; before it one may be ending, whose last packets are still
+    /// on their way.
+    open: HashMap<CallNo, Vec<Recording>>,
     disk: Disk,
     /// Calls whose recording could not begin, to be told once the disk takes it.
     unbegun: HashMap<CallNo, Notices>,
@@ -99,7 +101,7 @@ impl Capture {
                 match Recording::begin(&self.root, *begin, self.disk) {
                     Ok(recording) => {
                         info!(recording = %id, "recording began");
-                        self.open.insert(call, recording);
+                        self.open.entry(call).or_default().push(recording);
                     }
                     Err(fault) => {
                         self.stats.end();
@@ -112,13 +114,13 @@ impl Capture {
                 }
             }
             Order::Note { call, at, event } => {
-                if let Some(recording) = self.open.get_mut(&call) {
+                if let Some(recording) = self.newest(call) {
                     recording.note(at, event);
                 }
             }
             Order::End { call, now, why } => {
                 self.unbegun.remove(&call);
-                if let Some(recording) = self.open.get_mut(&call) {
+                if let Some(recording) = self.newest(call) {
                     recording.ends(now, why);
                 }
             }
@@ -128,12 +130,15 @@ impl Capture {
     pub fn handle_batch(&mut self, now: Time, batch: Batch) {
         for (call, lost) in batch.lost {
             self.stats.dropped(lost);
-            if let Some(recording) = self.open.get_mut(&call) {
+            if let Some(recording) = self.newest(call) {
                 recording.note(now, Event::Dropped { packets: lost });
             }
         }
         for (call, taken) in batch.packets {
-            let Some(recording) = self.open.get_mut(&call) else { continue };
+            let mut recordings = self.open.get_mut(&call).into_iter().flatten();
+            let Some(recording) = recordings.find(|it| it.takes(taken.arrival.at)) else {
+                continue;
+            };
             if self.disk != Disk::Takes {
                 self.stats.dropped(1);
                 continue;
@@ -149,24 +154,25 @@ impl Capture {
     pub fn handle_tick(&mut self, now: Time, heard: Option<Time>) -> Due {
         let mut due = Due::default();
         let mut fault = None;
-        for recording in self.open.values_mut() {
+        for recording in self.open.values_mut().flatten() {
             // Its timeline goes on while the disk takes it, whatever the tracks do.
             fault = recording.flush(now).err().or(fault);
         }
         if let Some(fault) = fault {
             self.fail(now, &fault);
         }
-        let over = |(_, recording): &(&CallNo, &Recording)| {
-            let ends = recording.ends_at().zip(heard);
-            ends.is_some_and(|(at, heard)| heard >= at + RECORD_END_GRACE)
+        self.begin_anew_what_is_full(now);
+        let over = heard.map(|heard| heard.as_micros().saturating_sub(GRACE_US));
+        let is_over = |recording: &mut Recording| {
+            recording.ends_at().zip(over).is_some_and(|(at, over)| over >= at.as_micros())
         };
-        let over: Vec<CallNo> = self.open.iter().filter(over).map(|(call, _)| *call).collect();
-        for call in over {
-            due.ended.extend(self.close(now, call));
-        }
+        let over: Vec<Recording> =
+            self.open.values_mut().flat_map(|all| all.extract_if(.., is_over)).collect();
+        self.open.retain(|_, all| !all.is_empty());
+        due.ended.extend(over.into_iter().map(|recording| self.close(now, recording)));
         if now >= self.next_sync {
             self.next_sync = now + RECORD_SYNC;
-            due.dirty = self.open.values_mut().flat_map(Recording::take_dirty).collect();
+            due.dirty = self.open.values_mut().flatten().flat_map(Recording::take_dirty).collect();
             self.look_at_disk(now);
         }
         due
@@ -174,16 +180,29 @@ impl Capture {
 
     /// Ends everything: the server stops.
     pub fn stop(&mut self, now: Now) -> Vec<Id> {
-        let calls: Vec<CallNo> = self.open.keys().copied().collect();
-        let close = |call| {
-            self.open.get_mut(&call)?.ends(now, End::Shutdown);
-            self.close(now.time, call)
+        let open: Vec<Recording> = self.open.drain().flat_map(|(_, all)| all).collect();
+        let close = |mut recording: Recording| {
+            recording.ends(now, End::Shutdown);
+            self.close(now.time, recording)
         };
-        calls.into_iter().filter_map(close).collect()
+        open.into_iter().map(close).collect()
     }
 
-    fn close(&mut self, now: Time, call: CallNo) -> Option<Id> {
-        let recording = self.open.remove(&call)?;
+    /// The recording of a call that goes on, or that ended last.
+    fn newest(&mut self, call: CallNo) -> Option<&mut Recording> {
+        self.open.get_mut(&call)?.last_mut()
+    }
+
+    /// What is as long as one may be ends, and its call begins another.
+    fn begin_anew_what_is_full(&mut self, now: Time) {
+        for recording in self.open.values_mut().filter_map(|all| all.last_mut()) {
+            if recording.is_full(now) && recording.tell_anew() {
+                info!(recording = %recording.id(), "recording is full, another one begins");
+            }
+        }
+    }
+
+    fn close(&mut self, now: Time, recording: Recording) -> Id {
         self.stats.end();
         let id = recording.id().clone();
         match recording.close(now) {
@@ -191,7 +210,7 @@ impl Capture {
             // The next start mends it.
             Err(fault) => error!(recording = %id, %fault, "recording ended unfinished"),
         }
-        Some(id)
+        id
     }
 
     fn look_at_disk(&mut self, now: Time) {
@@ -205,7 +224,7 @@ impl Capture {
             (_, Err(_)) => Disk::Refuses(Stop::DiskFailed),
         };
         self.set_disk(now, disk);
-        for recording in self.open.values_mut() {
+        for recording in self.open.values_mut().flatten() {
             recording.tell(self.disk);
         }
         if self.disk == Disk::Takes {
@@ -238,7 +257,7 @@ impl Capture {
                 error!(reason = why.label(), "recordings stop, calls go on: make room on the disk");
             }
         }
-        for recording in self.open.values_mut() {
+        for recording in self.open.values_mut().flatten() {
             match disk {
                 Disk::Takes | Disk::TakesAnew => recording.note(now, Event::Resumed),
                 Disk::Refuses(why) => {
@@ -252,6 +271,9 @@ impl Capture {
         }
     }
 }
+
+/// [`RECORD_END_GRACE`] in microseconds.
+const GRACE_US: u64 = RECORD_END_GRACE.as_micros() as u64;
 
 fn stop_of(fault: &io::Error) -> Stop {
     match fault.kind() {

@@ -11,6 +11,7 @@ use super::repair::TIMELINE_BYTES_MAX;
 use super::report::{GapReport, PersonReport, Span, StopReport};
 use super::store::Folder;
 use super::track::track_name;
+use crate::limits::RECORD_MAX;
 
 /// See the module's words.
 #[derive(Clone, Debug)]
@@ -62,6 +63,8 @@ pub enum Unreadable {
     NoBeginning,
     #[error("timeline.jsonl is of version {0}, which this server does not know")]
     Version(u32),
+    #[error("timeline.jsonl claims {0} seconds: no recording is that long")]
+    TooLong(u64),
     #[error("timeline.jsonl has no end: repair the recording first")]
     NoEnd,
 }
@@ -110,6 +113,9 @@ impl History {
             _ => None,
         });
         let (duration_us, ending) = end.ok_or(Unreadable::NoEnd)?;
+        if duration_us > LINE_US_MAX {
+            return Err(Unreadable::TooLong(duration_us / 1_000_000));
+        }
         Ok(History {
             version,
             id,
@@ -128,6 +134,10 @@ impl History {
     }
 
     fn take(&mut self, line: &Line, reading: &mut Reading) {
+        // What a broken disk made of a number places nothing.
+        if line.at_us > LINE_US_MAX {
+            return;
+        }
         let at_ms = line.at_us.min(self.duration_us) / 1_000;
         match &line.event {
             Event::Joined { jid, display_name, no_record, muted } => {
@@ -163,24 +173,12 @@ impl History {
                     late: 0,
                 })
             }
-            Event::TrackEnded { track, packets, lost_samples, late, .. } => {
-                if let Some(known) = self.track(*track) {
-                    (known.packets, known.late) = (*packets, *late);
-                    known.lost_samples = *lost_samples;
-                }
+            Event::TrackEnded { .. } | Event::Clock { .. } | Event::Gap { .. } => {
+                self.take_track(line, at_ms);
             }
-            Event::Clock { track, sample, anew } => {
-                if let Some(known) = self.track(*track) {
-                    let at = Time::from_micros(line.at_us);
-                    known.points.push(ClockPoint { sample: *sample, at, is_anew: *anew });
-                }
+            Event::Dropped { packets } => {
+                self.dropped_packets = self.dropped_packets.saturating_add(*packets);
             }
-            Event::Gap { track, samples, .. } => self.gaps.push(GapReport {
-                file: track_name(*track),
-                from_ms: at_ms.saturating_sub(samples / 48),
-                to_ms: at_ms,
-            }),
-            Event::Dropped { packets } => self.dropped_packets += packets,
             Event::Stopped { why } => {
                 let why = why.label().to_owned();
                 self.stops.push(StopReport { from_ms: at_ms, to_ms: OPEN, why });
@@ -201,12 +199,43 @@ impl History {
 }
 
 impl History {
+    /// What is told of a track that has begun.
+    fn take_track(&mut self, line: &Line, at_ms: u64) {
+        match &line.event {
+            Event::TrackEnded { track, packets, lost_samples, late, .. } => {
+                if let Some(known) = self.track(*track) {
+                    (known.packets, known.late) = (*packets, *late);
+                    known.lost_samples = *lost_samples;
+                }
+            }
+            Event::Clock { sample, .. } if *sample > SAMPLE_MAX => {}
+            Event::Clock { track, sample, anew } => {
+                if let Some(known) = self.track(*track) {
+                    let at = Time::from_micros(line.at_us);
+                    known.points.push(ClockPoint { sample: *sample, at, is_anew: *anew });
+                }
+            }
+            Event::Gap { track, samples, .. } => self.gaps.push(GapReport {
+                file: track_name(*track),
+                from_ms: at_ms.saturating_sub(samples / 48),
+                to_ms: at_ms,
+            }),
+            _ => {}
+        }
+    }
+
     /// Tracks are numbered from 1, in the order they began.
     fn track(&mut self, number: u32) -> Option<&mut TrackHistory> {
         let at = usize::try_from(number).ok()?.checked_sub(1)?;
         self.tracks.get_mut(at).filter(|track| track.number == number)
     }
 }
+
+/// A recording's length at most, with a day for lines that came last.
+pub const LINE_US_MAX: u64 = (RECORD_MAX.as_micros() + 24 * 3_600 * 1_000_000) as u64;
+
+/// Samples of so long an axis, and as much again for one that ran ahead.
+pub const SAMPLE_MAX: u64 = LINE_US_MAX / 1_000_000 * 48_000 * 2;
 
 /// Where each person stands in the list.
 #[derive(Default)]

@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use engine::Time;
 use engine::timeline::{ClockMap, ClockPoint};
 
+use super::history::{LINE_US_MAX, SAMPLE_MAX};
 use super::line::{self, Event, Line, TIMELINE};
 use super::ogg::{self, Pages, ReadFault};
 use super::store::{Folder, PART};
@@ -138,7 +139,8 @@ fn good_lines(content: &[u8]) -> usize {
 
 /// When the last thing that is known was said or happened.
 fn end_of(folder: &Folder, lines: &[Line]) -> io::Result<u64> {
-    let mut end = lines.iter().map(|line| line.at_us).max().unwrap_or(0);
+    let told = lines.iter().map(|line| line.at_us).filter(|at| *at <= LINE_US_MAX);
+    let mut end = told.max().unwrap_or(0);
     for line in lines {
         let Event::Track { track, .. } = line.event else { continue };
         let Ok(file) = folder.open(&track_name(track)) else { continue };
@@ -146,7 +148,8 @@ fn end_of(folder: &Folder, lines: &[Line]) -> io::Result<u64> {
         let last = reader.into_packets().last();
         let samples = last.map_or(0, |packet| packet.sample + packet.samples);
         let said = ClockMap::new(&points_of(lines, track)).at_us(samples);
-        end = end.max(said.and_then(|said| u64::try_from(said).ok()).unwrap_or(0));
+        let said = said.and_then(|said| u64::try_from(said).ok());
+        end = end.max(said.filter(|said| *said <= LINE_US_MAX).unwrap_or(0));
     }
     Ok(end)
 }
@@ -154,7 +157,9 @@ fn end_of(folder: &Folder, lines: &[Line]) -> io::Result<u64> {
 /// The clock of a track, as its lines have it.
 pub fn points_of(lines: &[Line], number: u32) -> Vec<ClockPoint> {
     let points = lines.iter().filter_map(|line| match line.event {
-        Event::Clock { track, sample, anew } if track == number => {
+        Event::Clock { track, sample, anew }
+            if track == number && line.at_us <= LINE_US_MAX && sample <= SAMPLE_MAX =>
+        {
             let at = Time::from_micros(line.at_us);
             Some(ClockPoint { sample, at, is_anew: anew })
         }

@@ -9,7 +9,7 @@ use engine::timeline::Taken;
 use engine::{LegId, Now, Time};
 
 use super::{Begin, Disk, Notices};
-use crate::limits::{RECORD_LINES_BYTES_MAX, RECORD_TRACKS_MAX};
+use crate::limits::{RECORD_LINES_BYTES_MAX, RECORD_MAX, RECORD_TRACKS_MAX};
 use crate::record::append::Append;
 use crate::record::line::{End, Event, Line, TIMELINE, VERSION};
 use crate::record::store::{Folder, Id, Root};
@@ -92,6 +92,26 @@ impl Recording {
         self.ending.get_or_insert((now, why));
     }
 
+    /// Whether what came at that time belongs to it.
+    pub fn takes(&self, at: Time) -> bool {
+        at >= self.began && self.ends_at().is_none_or(|end| at <= end)
+    }
+
+    /// As long as one may be, and not ending yet.
+    pub fn is_full(&self, now: Time) -> bool {
+        let is_asked = self.told == Disk::TakesAnew;
+        self.ending.is_none() && !is_asked && now.since(self.began) >= RECORD_MAX
+    }
+
+    /// Asks the call for another one; false where it has no room for that: asked again later.
+    pub fn tell_anew(&mut self) -> bool {
+        let is_told = (self.notices)(Disk::TakesAnew);
+        if is_told {
+            self.told = Disk::TakesAnew;
+        }
+        is_told
+    }
+
     pub fn ends_at(&self) -> Option<Time> {
         self.ending.map(|(now, _)| now.time)
     }
@@ -99,11 +119,7 @@ impl Recording {
     /// # Errors
     /// The disk fails or is full.
     pub fn handle_packet(&mut self, now: Time, taken: Taken) -> io::Result<()> {
-        let at = taken.arrival.at;
-        if at < self.began || self.ends_at().is_some_and(|end| at > end) {
-            return Ok(());
-        }
-        let leg = taken.leg;
+        let (at, leg) = (taken.arrival.at, taken.leg);
         if self.tracks.get(&leg).is_some_and(Track::is_full)
             && let Some(full) = self.tracks.remove(&leg)
         {
@@ -152,7 +168,9 @@ impl Recording {
 
     /// Tells the call what the disk does, once each change.
     pub fn tell(&mut self, disk: Disk) {
-        if disk != self.told && (self.notices)(disk) {
+        // Another one begins: it will tell.
+        let is_news = disk != self.told && self.told != Disk::TakesAnew;
+        if is_news && (self.notices)(disk) {
             self.told = disk;
         }
     }

@@ -260,3 +260,42 @@ fn a_recording_that_could_not_begin_is_begun_anew_once_the_disk_takes_it() {
     assert_eq!(told.lock().unwrap().last(), Some(&Disk::TakesAnew));
     assert_eq!(told.lock().unwrap().len(), 2);
 }
+
+#[test]
+fn off_and_on_again_at_once_makes_two_recordings_and_loses_nothing() {
+    let mut desk = Desk::open();
+    desk.say(1, 11);
+    let end = Order::End { call: CALL, now: at(1_210), why: End::RecordOff };
+    desk.capture.handle_order(end);
+    let next = Id::new(Wall(1_000_000_000));
+    desk.capture.handle_order(Order::Begin(Box::new(Begin {
+        id: next.clone(),
+        call: CALL,
+        uid: "u-1".into(),
+        chat: ChatName { kind: "group".into(), jids: vec![], display_name: String::new() },
+        by: String::new(),
+        now: at(1_250),
+        notices: Arc::new(|_| true),
+    })));
+    desk.note(Event::Leg { leg: LEG, jid: "d-anna".into() });
+    // Of these the first ones were said before the end, and came late.
+    desk.say(9, 9);
+    desk.say(11, 31);
+    let ended = desk.capture.handle_tick(at(1_650).time, Some(at(1_650).time)).ended;
+    assert_eq!(ended, [desk.id.clone()]);
+    assert_eq!(packets(&desk.file("track-1.opus")), (1..=10).collect::<Vec<u8>>());
+    let former = std::mem::replace(&mut desk.id, next.clone());
+    assert_eq!(desk.end(1_700), [next]);
+    assert_eq!(packets(&desk.file("track-1.opus")), (13..=30).collect::<Vec<u8>>());
+    assert_ne!(former, desk.id);
+}
+
+#[test]
+fn a_recording_of_a_week_goes_on_in_another() {
+    let mut desk = Desk::open();
+    let week = crate::limits::RECORD_MAX.as_millis() as u64;
+    desk.capture.handle_tick(at(999 + week).time, None);
+    assert_eq!(*desk.told.lock().unwrap(), []);
+    desk.capture.handle_tick(at(1_000 + week).time, None);
+    assert_eq!(*desk.told.lock().unwrap(), [Disk::TakesAnew]);
+}
