@@ -1,6 +1,8 @@
 //! Calls in real Chromium and Firefox: people press the page's buttons, and what they hear is what
 //! the browser decodes, known by the speaker's tone. `tests/run` installs what this needs.
 
+#[path = "browser/fits.rs"]
+mod fits;
 #[path = "browser/folder.rs"]
 mod folder;
 #[path = "browser/make.rs"]
@@ -19,9 +21,10 @@ mod webdriver;
 use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use fits::page_fits;
 use make::Make;
 use person::{Held, Person};
-use serde_json::{Value, json};
+use serde_json::Value;
 use server::Server;
 use webdriver::Driver;
 
@@ -413,18 +416,6 @@ fn made_up_share(person: &Person) -> f64 {
     (concealed_now - concealed) / (samples_now - samples)
 }
 
-/// Nothing goes beyond the sides, at either size.
-fn page_fits(person: &Person) {
-    for (width, height) in [(390, 844), (1280, 800)] {
-        let size = json!({
-            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500,
-        });
-        person.browser.devtools("Emulation.setDeviceMetricsOverride", &size);
-        person.until(&format!("innerWidth === {width}"));
-        assert_eq!(person.browser.run(TOO_WIDE), json!([]), "at {width} x {height}");
-    }
-}
-
 /// One test at a time: three browsers are enough for the machine.
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
@@ -452,11 +443,3 @@ const RESTART_ICE: &str = "
 const STRETCH_SAMPLES: f64 = 192_000.0;
 const STRETCHES: usize = 5;
 const MADE_UP_MAX: f64 = 0.15;
-/// What makes the page scroll sideways, or cannot be reached without.
-const TOO_WIDE: &str = "
-    const isOut = ({left, right, width}) => width > 0 && (left < 0 || right > innerWidth);
-    const parts = [...document.querySelectorAll('button, input, select, h1, .person')];
-    const out = parts.filter((part) => isOut(part.getBoundingClientRect()));
-    const told = out.map((part) => part.outerHTML);
-    return document.scrollingElement.scrollWidth > innerWidth ? ['the page', ...told] : told;
-";

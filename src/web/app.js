@@ -18,6 +18,7 @@ import { Player } from "./player.js";
 import { Ringing } from "./ringing.js";
 import { Sayings } from "./sayings.js";
 import { dropSession, keepSession, login, storedSession, tabDevice } from "./session.js";
+import { Shelf } from "./shelf.js";
 import { SoundPanel } from "./soundpanel.js";
 import { Voices } from "./voices.js";
 import { describeCall, endedText, refusedText, ringText, warningText } from "./wording.js";
@@ -46,6 +47,10 @@ const actions = new Actions($("actions"), {
   client: () => client, absent, diagnose: () => diagnosis.open(),
 });
 const list = new ChatList($("list"), (jid) => startCall(jid));
+const shelf = new Shelf($("shelf"), {
+  session: () => session, known: () => ({ chats: chats ?? [], me: session.me }),
+  say: (text) => notices.toast(text), onTurn: draw,
+});
 
 let session = null;
 let client = null;
@@ -97,6 +102,7 @@ $("change-name").addEventListener("click", () => {
   client = null;
   window.voxhall.client = null;
   ringing.stopAll();
+  shelf.forget();
   notices.hideAll("server", "again", "taken", "kicked");
   dropSession();
   session = chats = null;
@@ -117,7 +123,8 @@ async function enter() {
   });
   listenToClient(client);
   client.connect();
-  window.voxhall = { client, devices, player, session: () => session };
+  window.voxhall = { client, devices, player, shelf, session: () => session };
+  shelf.turn();
   offerReturn();
   refresh();
   draw();
@@ -159,6 +166,7 @@ function listenToClient(source) {
   });
   on("calls", () => {
     ringing.follow(client.calls);
+    shelf.follow(client.calls);
     for (const jid of client.calls.keys()) if (!chatOf(jid)) return refreshSoon();
   });
   on("call", ({ call }) => {
@@ -251,6 +259,7 @@ async function refresh() {
 // What people want
 
 async function startCall(jid, { listenOnly = false } = {}) {
+  shelf.leave();
   document.body.dataset.view = "stage";
   if (client.call?.jid === jid || pending === jid) return;
   const mine = ++attempt;
@@ -320,7 +329,10 @@ $("mute").addEventListener("click", (event) => {
   if (event.detail > 0) $("mute").blur();
 });
 $("back").addEventListener("click", () => { document.body.dataset.view = "list"; });
-$("return").addEventListener("click", () => { document.body.dataset.view = "stage"; });
+$("return").addEventListener("click", () => {
+  shelf.leave();
+  document.body.dataset.view = "stage";
+});
 $("search").addEventListener("input", draw);
 voices.addEventListener("change", () => {
   if (client) mix();
@@ -339,7 +351,9 @@ player.addEventListener("blocked", ({ detail }) => {
 });
 listenToKeys({
   isOn: () => Boolean(client?.call),
-  isMuted: () => client.call.muted && client.track !== null && !$("mute").disabled,
+  // In a recording's view Space plays and pauses.
+  isMuted: () => client.call.muted && client.track !== null && !$("mute").disabled
+    && !shelf.isOpen,
   toggle: toggleMute, setMuted: (muted) => client?.setMuted(muted),
 });
 
@@ -388,7 +402,9 @@ function drawNow() {
   $("return").hidden = !scene;
   if (scene) setText($("return"), `In ${scene.chat.name} — return to the call`);
   document.body.toggleAttribute("data-in-call", Boolean(scene));
-  document.title = ringing.text || (scene ? `${scene.chat.name} · Voxhall` : "Voxhall");
+  $("recordings-open").hidden = !client.canRecord;
+  const title = shelf.title || scene?.chat.name;
+  document.title = ringing.text || (title ? `${title} · Voxhall` : "Voxhall");
 }
 
 /** Whoever is muted by another, or may speak again, is told as it changes. */

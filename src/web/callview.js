@@ -1,6 +1,7 @@
 // The call on the stage: who is in it, how it stands, own level, the controls.
 
 import { arrange, setAttributes, setText } from "./dom.js";
+import { clock } from "./figures.js";
 import { drawPerson, makePerson } from "./person.js";
 
 const QUALITY = { good: "Good line", fair: "Fair line", poor: "Poor line" };
@@ -102,11 +103,4 @@ function loudness(level) {
 /** The server's level (0 loudest, 127 silence) as an amplitude. */
 function amplitude(dBov) {
   return dBov === null || dBov === undefined ? 0 : 10 ** (-dBov / 20);
-}
-
-function clock(seconds) {
-  const two = (number) => String(number).padStart(2, "0");
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
-  const tail = `${two(minutes)}:${two(Math.floor(seconds) % 60)}`;
-  return hours ? `${hours}:${tail}` : tail;
 }

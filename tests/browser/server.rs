@@ -8,8 +8,8 @@ use super::folder::Folder;
 pub struct Server {
     /// Without a slash at its end.
     pub url: String,
+    pub data: Folder,
     child: Child,
-    data: Folder,
     flags: &'static [&'static str],
 }
 

@@ -1,0 +1,57 @@
+// The HTTP side of recordings (docs/protocol.md, "Recordings").
+
+import { queryOf } from "./address.js";
+import { api } from "./api.js";
+
+const PAGE = 50;
+
+export class Archive {
+  #session;
+
+  /** `session()` is who looks: his token may change while the page is open. */
+  constructor(session) {
+    this.#session = session;
+  }
+
+  /** {recordings, next?}: the newest first, from after the one of id `before` on. */
+  list(filters, { before, limit = PAGE } = {}) {
+    return this.#ask("GET", `?${queryOf({ ...filters, limit, before })}`);
+  }
+
+  recording(id) {
+    return this.#ask("GET", pathOf(id));
+  }
+
+  /** `change` {tags?, favourite?}: the recording as lists show it. */
+  mark(id, change) {
+    return this.#ask("POST", pathOf(id), change);
+  }
+
+  delete(id) {
+    return this.#ask("DELETE", pathOf(id));
+  }
+
+  /** Links and <audio> send no header: the token stands in the address. */
+  fileAddress(id, name, { download = false } = {}) {
+    const query = queryOf({ download: download || null, token: this.#session().token });
+    return `${this.#path(pathOf(id))}/files/${encodeURIComponent(name)}?${query}`;
+  }
+
+  async peaks(id) {
+    const answer = await fetch(this.fileAddress(id, "peaks.json"), { cache: "no-store" });
+    if (!answer.ok) throw new Error(`peaks.json: ${answer.status}`);
+    return answer.json();
+  }
+
+  #ask(method, rest, body) {
+    return api(method, this.#path(rest), { token: this.#session().token, body });
+  }
+
+  #path(rest) {
+    return `/api/v3/teams/${encodeURIComponent(this.#session().team.uid)}/recordings${rest}`;
+  }
+}
+
+function pathOf(id) {
+  return `/${encodeURIComponent(id)}`;
+}
