@@ -194,7 +194,8 @@ mod tests {
             assert_eq!(with(wrong, false).check().unwrap_err().0, "archive.endpoint", "{wrong}");
         }
         for wrong in ["minio.example.org", "https://", "https://me:secret@minio.example.org"] {
-            let (key, shown, _) = with(wrong, true).check().map_err(|it| it).unwrap_err();
+            let config = with(wrong, true);
+            let (key, shown, _) = config.check().unwrap_err();
             assert_eq!((key, shown), ("archive.endpoint", "[redacted]"), "{wrong}");
         }
     }
