@@ -224,3 +224,31 @@ pub const RECORD_BATCHES_A_TURN: usize = 256;
 
 /// Longest recording: a week. Beyond: another one begins. What claims to be longer is no recording.
 pub const RECORD_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+// What goes to a store.
+
+/// Bytes of one part of a large file, in memory while it is sent; smaller files go at once. S3 takes
+/// 10,000 parts of at least 5 MiB: our largest files, of 4 GiB, have 256.
+pub const UPLOAD_PART_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Recordings that the uploader was told of while it was busy. Beyond: found by the next look.
+pub const UPLOADS_TOLD_MAX: usize = 4_096;
+
+/// How often is looked for recordings that are not in the store, or may go from this disk.
+pub const UPLOAD_LOOK_EVERY: Duration = Duration::from_secs(3_600);
+
+/// How long after a first failure a store is asked again; each further one doubles it.
+pub const STORE_RETRY_FIRST: Duration = Duration::from_secs(1);
+
+/// The longest wait before a store is asked again: nobody waits for more than that after an outage.
+pub const STORE_RETRY_MOST: Duration = Duration::from_secs(300);
+
+/// How long a store may take to take a connection. Beyond: tried again.
+pub const STORE_CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// How long a store may say nothing, while it is sent a part too: 16 MiB at half a megabit a
+/// second. Beyond: tried again.
+pub const STORE_QUIET_MAX: Duration = Duration::from_secs(300);
+
+/// Characters of what a store said that stand in a line of the log. Beyond: cut.
+pub const STORE_TOLD_CHARS_MAX: usize = 400;

@@ -202,7 +202,10 @@ fn shared(
 
 fn recordings(config: &Config, clock: Clock) -> Result<Option<Arc<Recordings>>, Fault> {
     let record = &config.record;
-    let started = || Recordings::start(record, record.folder(&config.data), clock);
+    let started = || {
+        let folder = record.folder(&config.data);
+        Recordings::start(record, &config.archive, folder, clock)
+    };
     Ok(record.enabled.then(started).transpose()?.map(Arc::new))
 }
 
@@ -365,6 +368,12 @@ impl Source for Tapes<'_> {
         add(Tape::Finished("failed"), reading.failed);
         for (reason, count) in reading.stopped {
             add(Tape::Stops(reason), count);
+        }
+        let uploads = self.0.map(Recordings::read_uploads).unwrap_or_default();
+        add(Tape::Waiting, uploads.waiting);
+        add(Tape::UploadedBytes, uploads.bytes);
+        for (outcome, count) in uploads.ended {
+            add(Tape::Uploads(outcome), count);
         }
     }
 }

@@ -115,7 +115,7 @@ impl Config {
             let reason = "must be longer than call.media_lost_shown_s";
             return conflict("call.media_lost_removed_s", &seconds, reason);
         }
-        Ok(())
+        self.archive.check().or_else(|(key, value, reason)| conflict(key, &value, reason))
     }
 }
 

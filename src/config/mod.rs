@@ -6,12 +6,14 @@
 //! what the values are used for.
 
 pub mod addresses;
+mod archive;
 pub mod cli;
 mod layers;
 mod record;
 mod sections;
 
 pub use addresses::{Interface, advertised, interfaces};
+pub use archive::{Archive, StoreUrl};
 pub use cli::{Cli, Command, DemoFlags, RecordingsAction, RecordingsFlags, ServeFlags};
 pub use layers::{ConfigError, Origin};
 pub use record::{Mix, Record};

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::archive::Archive;
 use super::record::Record;
 use crate::telemetry::Redacted;
 
@@ -24,6 +25,7 @@ pub struct Config {
     pub signal: Signal,
     pub sdp: Sdp,
     pub record: Record,
+    pub archive: Archive,
     pub features: Features,
     pub log: Log,
 }

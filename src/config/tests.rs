@@ -53,6 +53,17 @@ fn example_file_is_a_whole_configuration() {
 }
 
 #[test]
+fn a_key_of_a_store_without_its_secret_is_refused_and_the_secret_comes_by_a_variable() {
+    let file = "[archive]\nurl = \"s3://calls/of/team\"\naccess_key_id = \"AKIA\"\n";
+    refused(file, &[], &[], &["archive.secret_access_key", "archive.access_key_id"]);
+    refused("[archive]\nurl = \"calls\"\n", &[], &[], &["url = \"calls\"", "s3://bucket"]);
+    let secret = [("VOXHALL_ARCHIVE_SECRET_ACCESS_KEY", "s3cret")];
+    let config = laid(file, &secret, &[]).unwrap();
+    assert_eq!(config.archive.secret_access_key, "s3cret");
+    assert!(!format!("{config:?}").contains("s3cret"));
+}
+
+#[test]
 fn a_second_bind_address_is_refused_by_name() {
     let refused = laid("[media]\nbind = [\"10.0.0.1\", \"10.0.0.2\"]\n", &[], &[]).unwrap_err();
     assert!(refused.contains("media.bind = 10.0.0.2"), "{refused}");

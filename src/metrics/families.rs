@@ -55,7 +55,7 @@ pub enum Kind {
 
 impl Sample {
     /// One sample of each family.
-    pub const EACH: [Self; 23] = [
+    pub const EACH: [Self; 26] = [
         Self::Calls,
         Self::Onliners,
         Self::Legs(""),
@@ -72,6 +72,9 @@ impl Sample {
         Self::Tape(Tape::NotesLost),
         Self::Tape(Tape::Stops("")),
         Self::Tape(Tape::Finished("")),
+        Self::Tape(Tape::Waiting),
+        Self::Tape(Tape::UploadedBytes),
+        Self::Tape(Tape::Uploads("")),
         Self::DtlsHandshakes(""),
         Self::SrtpProfile(""),
         Self::Signals(""),

@@ -13,6 +13,11 @@ pub enum Tape {
     Stops(&'static str),
     /// By whether they are ready.
     Finished(&'static str),
+    /// For the store.
+    Waiting,
+    UploadedBytes,
+    /// By outcome.
+    Uploads(&'static str),
 }
 
 impl Tape {
@@ -41,6 +46,21 @@ impl Tape {
                 "voxhall_recordings_finished_total",
                 "Recordings made ready, or not, by outcome.",
             ),
+            Self::Waiting => (
+                Gauge,
+                "voxhall_archive_waiting_recordings",
+                "Recordings that wait to be uploaded to the store, or to be deleted there.",
+            ),
+            Self::UploadedBytes => (
+                Counter,
+                "voxhall_archive_uploaded_bytes_total",
+                "Bytes of recordings sent to the store.",
+            ),
+            Self::Uploads(_) => (
+                Counter,
+                "voxhall_archive_uploads_total",
+                "Uploads of recordings: confirmed, failed and tried again, or refused.",
+            ),
         };
         Family { name, help, kind }
     }
@@ -49,8 +69,10 @@ impl Tape {
     pub fn label(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Stops(reason) => Some(("reason", reason)),
-            Self::Finished(outcome) => Some(("outcome", outcome)),
-            Self::Open | Self::Dropped | Self::NotesLost => None,
+            Self::Finished(outcome) | Self::Uploads(outcome) => Some(("outcome", outcome)),
+            Self::Open | Self::Dropped | Self::NotesLost | Self::Waiting | Self::UploadedBytes => {
+                None
+            }
         }
     }
 }

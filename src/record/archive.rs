@@ -16,7 +16,7 @@ mod tombs;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use engine::Wall;
 use tracing::{info, warn};
@@ -24,14 +24,15 @@ use tracing::{info, warn};
 pub use self::entry::{Entry, Participant};
 pub use self::follow::Rebuilt;
 use self::index::{INDEX, Index};
-pub use self::marks::{BadTags, Change, Marks, Tags};
+pub use self::marks::{BadTags, Change, MARKS, Marks, Tags};
 pub use self::query::{Limit, Page, Query};
 pub use self::retention::{Retention, expire_hourly};
 use self::tombs::Tombstone;
-pub use self::tombs::Why;
+pub use self::tombs::{Why, is_deleted};
 use super::progress::{Progress, State};
 use super::report::Report;
 use super::store::{Folder, Id, Root};
+use super::upload::{Ledger, Stored, Uploader, take_away};
 use crate::core::{ChatKey, Reader};
 use crate::wire::time;
 
@@ -59,6 +60,8 @@ pub struct Archive {
     root: Arc<Root>,
     progress: Arc<Progress>,
     shelf: Mutex<Shelf>,
+    /// Where recordings go to a store: set once, before anybody asks.
+    uploader: OnceLock<Arc<Uploader>>,
 }
 
 /// What is changed by one at a time.
@@ -81,7 +84,8 @@ impl Archive {
         let open = || -> Result<Archive, Fault> {
             let shelf = Shelf { index: Index::open(&path)?, odd: BTreeSet::new() };
             let (root, progress) = (root.clone(), progress.clone());
-            let archive = Archive { root, progress, shelf: Mutex::new(shelf) };
+            let (shelf, uploader) = (Mutex::new(shelf), OnceLock::new());
+            let archive = Archive { root, progress, shelf, uploader };
             archive.end_deletions()?;
             archive.follow(&mut archive.shelf())?;
             Ok(archive)
@@ -140,6 +144,29 @@ impl Archive {
         self.root.folder(id)
     }
 
+    /// From here on, recordings are in a store too.
+    pub fn join(&self, uploader: Arc<Uploader>) {
+        // A second one would be a slip of ours: the first one counts.
+        let _ = self.uploader.set(uploader);
+    }
+
+    /// A file of a recording that only the store has; `None` where it has none of that name.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn stored(&self, id: &Id, name: &str) -> io::Result<Option<Stored>> {
+        let Some(uploader) = self.uploader.get() else { return Ok(None) };
+        let ledger = Ledger::read(&self.root.folder(id)?)?;
+        Ok(ledger.and_then(|ledger| uploader.stored(id, name, &ledger)))
+    }
+
+    /// Looks again at a recording of which files are gone.
+    pub fn refresh(&self, id: &Id) {
+        if let Err(fault) = self.take_in(&mut self.shelf(), id) {
+            warn!(recording = %id, %fault, "recording is listed as it was");
+        }
+    }
+
     /// The checksum of a file, 64 hexadecimal digits; `None` where none is known.
     ///
     /// # Errors
@@ -185,8 +212,11 @@ impl Archive {
         shelf.odd.insert(id.clone());
         shelf.index.forget(id)?;
         self.progress.set(id, State::Ready);
-        self.root.remove(id)?;
+        take_away(&self.root, id)?;
         shelf.odd.remove(id);
+        if let Some(uploader) = self.uploader.get() {
+            uploader.add(id.clone());
+        }
         Ok(Deletion::Gone)
     }
 

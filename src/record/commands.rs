@@ -19,6 +19,7 @@ use super::repair::{Repaired, repair};
 use super::report::REPORT;
 use super::store::{Folder, Id, PART, Root};
 use super::track::track_number;
+use super::upload::{Ledger, is_leftover};
 use crate::config::{Config, RecordingsAction, RecordingsFlags};
 
 /// Why a command did not do its work.
@@ -30,6 +31,8 @@ pub enum CommandFault {
     NoSuch(String),
     #[error("{0}: a server is recording here, it mends what needs it by itself; stop it first")]
     Busy(String),
+    #[error("{0}: its sound is in the store alone (archive.keep_local_days): fetch {1} first")]
+    Away(Id, String),
     #[error("{0}: {1}")]
     Finish(Id, FinishFault),
     #[error(transparent)]
@@ -56,6 +59,7 @@ pub fn run(flags: &RecordingsFlags, config: &Config) -> Result<bool, CommandFaul
         RecordingsAction::Show { id } => text::show(&folder(&root, id)?.1)?,
         RecordingsAction::Mix { id, layout, no_opus } => {
             let (id, folder) = folder(&root, id)?;
+            check_sound(&id, &folder)?;
             if folder.has(&format!("{TIMELINE}{PART}")) {
                 let _lock = lock(&root)?;
                 repair(&folder)?;
@@ -66,6 +70,7 @@ pub fn run(flags: &RecordingsFlags, config: &Config) -> Result<bool, CommandFaul
         }
         RecordingsAction::Export { id, to } => {
             let (id, folder) = folder(&root, id)?;
+            check_sound(&id, &folder)?;
             let bar = bar(&id);
             export::export(&id, &folder, to, &mut |done| bar.set_position(percent(done)))?;
             bar.finish_and_clear();
@@ -79,7 +84,7 @@ pub fn run(flags: &RecordingsFlags, config: &Config) -> Result<bool, CommandFaul
         }
         RecordingsAction::Verify { id: None } => {
             let mut is_whole = true;
-            for id in root.ids()? {
+            for id in recordings(&root)? {
                 is_whole &= verify(&id, &root.folder(&id)?)?;
             }
             return Ok(is_whole);
@@ -100,6 +105,21 @@ fn folder(root: &Root, id: &str) -> Result<(Id, Folder), CommandFault> {
     let id = Id::parse(id).ok_or_else(no_such)?;
     let folder = root.folder(&id).map_err(|_| no_such())?;
     Ok((id, folder))
+}
+
+/// All but those that are deleted here and wait to be deleted in the store.
+fn recordings(root: &Root) -> io::Result<Vec<Id>> {
+    let is_there = |id: &Id| root.folder(id).is_ok_and(|folder| !is_leftover(&folder));
+    Ok(root.ids()?.into_iter().filter(is_there).collect())
+}
+
+/// What is made of sound needs the sound here.
+fn check_sound(id: &Id, folder: &Folder) -> Result<(), CommandFault> {
+    let ledger = Ledger::read(folder)?.unwrap_or_default();
+    match ledger.away(folder).as_slice() {
+        [] => Ok(()),
+        names => Err(CommandFault::Away(id.clone(), names.join(", "))),
+    }
 }
 
 fn lock(root: &Root) -> Result<super::store::Lock, CommandFault> {
@@ -162,14 +182,16 @@ fn make(id: &Id, folder: &Folder, options: Options) -> Result<(), CommandFault> 
     say(&format!("{id}: ready\n"))
 }
 
-/// Whether all files are as call.json says, and all tracks whole.
+/// Whether all files are as call.json says, or confirmed to be in the store, and all tracks whole.
 fn verify(id: &Id, folder: &Folder) -> Result<bool, CommandFault> {
-    let mut wrong = Vec::new();
+    let ledger = Ledger::read(folder)?.unwrap_or_default();
+    let (mut wrong, mut stored) = (Vec::new(), 0);
     if folder.has(REPORT) {
         let report = read_report(folder)?;
         let found = list(folder)?;
         for file in &report.files {
             match found.iter().find(|it| it.name == file.name) {
+                None if ledger.has(&file.name, &file.sha256) => stored += 1,
                 None => wrong.push(format!("{}: missing", file.name)),
                 Some(it) if it != file => wrong.push(format!("{}: changed", file.name)),
                 Some(_) => {}
@@ -187,7 +209,11 @@ fn verify(id: &Id, folder: &Folder) -> Result<bool, CommandFault> {
             wrong.push(format!("{name}: {fault}"));
         }
     }
-    let verdict = if wrong.is_empty() { "whole".to_owned() } else { wrong.join("; ") };
+    let verdict = match (wrong.is_empty(), stored) {
+        (true, 0) => "whole".to_owned(),
+        (true, stored) => format!("whole, {stored} files in the store"),
+        (false, _) => wrong.join("; "),
+    };
     say(&format!("{id}: {verdict}\n"))?;
     Ok(wrong.is_empty())
 }

@@ -7,7 +7,9 @@ use std::io::{self, Read};
 use engine::timeline::ClockMap;
 use sha2::{Digest, Sha256};
 
+use super::archive::MARKS;
 use super::history::{Ending, History, Unreadable};
+use super::hook;
 use super::line::End;
 use super::mix::{self, MixFault, Mixed, Options};
 use super::repair::{Repaired, repair};
@@ -15,10 +17,11 @@ use super::report::{FileReport, PEAKS, REPORT, Report, TrackReport};
 use super::speakers;
 use super::store::{Folder, PART};
 use super::track::track_name;
+use super::upload::UPLOAD;
 use crate::wire::time;
 
 /// Files of a recording's folder that are not of the recording.
-const NOT_LISTED: [&str; 4] = [REPORT, super::hook::TODO, super::hook::LOG, "marks.json"];
+const NOT_LISTED: [&str; 5] = [REPORT, hook::TODO, hook::LOG, MARKS, UPLOAD];
 
 /// Why a recording cannot be made ready.
 #[derive(Debug, thiserror::Error)]
@@ -159,7 +162,10 @@ pub fn list(folder: &Folder) -> io::Result<Vec<FileReport>> {
 }
 
 /// Length and SHA-256 of a file, read a piece at a time.
-fn checksum(mut file: File) -> io::Result<(u64, String)> {
+///
+/// # Errors
+/// It cannot be read.
+pub fn checksum(mut file: File) -> io::Result<(u64, String)> {
     let (mut sum, mut bytes, mut piece) = (Sha256::new(), 0, vec![0; 256 * 1024]);
     loop {
         let read = file.read(&mut piece)?;
@@ -169,6 +175,10 @@ fn checksum(mut file: File) -> io::Result<(u64, String)> {
         sum.update(&piece[..read]);
         bytes += read as u64;
     }
-    let digits = sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok((bytes, digits))
+    Ok((bytes, digits(sum)))
+}
+
+/// 64 hexadecimal ones.
+pub fn digits(sum: Sha256) -> String {
+    sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

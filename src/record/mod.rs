@@ -26,6 +26,7 @@ pub mod speakers;
 pub mod stats;
 pub mod store;
 pub mod track;
+pub mod upload;
 
 pub use finish::FinishFault;
 pub use finisher::Finisher;

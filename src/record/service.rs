@@ -16,14 +16,16 @@ use super::progress::{Progress, State};
 use super::recorder::{self, Recorder};
 use super::stats::{Reading, Stats};
 use super::store::{Id, Lock, Root};
+use super::upload::{self, Depot, Uploader};
 use crate::clock::Clock;
-use crate::config::Record;
+use crate::config::{Archive as StoreSection, Record};
 
 /// See the module's words.
 pub struct Recordings {
     recorder: Arc<Recorder>,
     finisher: Arc<Finisher>,
     archive: Arc<Archive>,
+    uploader: Option<Arc<Uploader>>,
     stats: Arc<Stats>,
     _lock: Lock,
 }
@@ -37,16 +39,24 @@ pub enum RecordFault {
     Busy(PathBuf),
     #[error(transparent)]
     Archive(#[from] archive::Fault),
+    #[error("cannot use the store of recordings: {0}")]
+    Store(#[from] upload::StoreFault),
     #[error("cannot start the recorder: {0}")]
     Thread(io::Error),
 }
 
 impl Recordings {
-    /// Mends and finishes what an earlier run left, and records from now on.
+    /// Mends, finishes and uploads what an earlier run left, and records from now on. Within a
+    /// runtime of tokio.
     ///
     /// # Errors
-    /// The folder cannot be used, or the machine gives no thread.
-    pub fn start(config: &Record, path: PathBuf, clock: Clock) -> Result<Recordings, RecordFault> {
+    /// The folder or the store cannot be used, or the machine gives no thread.
+    pub fn start(
+        config: &Record,
+        store: &StoreSection,
+        path: PathBuf,
+        clock: Clock,
+    ) -> Result<Recordings, RecordFault> {
         let fault = |fault| RecordFault::Folder { path: path.clone(), fault };
         let root = Arc::new(Root::open(&path).map_err(fault)?);
         let lock = root.lock().map_err(|error| match error.kind() {
@@ -56,7 +66,8 @@ impl Recordings {
         let stats = Arc::new(Stats::default());
         let progress = Arc::new(Progress::default());
         let archive = Arc::new(Archive::open(root.clone(), progress.clone())?);
-        let shown = archive.clone();
+        let uploader = uploader(store, &root, &archive)?;
+        let (shown, uploading) = (archive.clone(), uploader.clone());
         let (command, timeout) = (config.hook.clone(), config.hook_timeout);
         let floor = Floor {
             bytes: config.free_floor_mib.saturating_mul(1024 * 1024),
@@ -68,7 +79,13 @@ impl Recordings {
             floor,
             hook: (!command.is_empty()).then_some(Hook { command, timeout }),
             stats: stats.clone(),
-            told: Box::new(move |id, stage| show(&shown, &progress, id, stage)),
+            told: Box::new(move |id, stage| {
+                let is_ready = matches!(stage, Stage::Ready(_));
+                show(&shown, &progress, id, stage);
+                if let Some(uploader) = uploading.as_ref().filter(|_| is_ready) {
+                    uploader.add(id.clone());
+                }
+            }),
         });
         let finisher = Arc::new(finisher.map_err(RecordFault::Thread)?);
         let next = finisher.clone();
@@ -81,7 +98,7 @@ impl Recordings {
             ended: Box::new(move |id| next.add(id)),
         });
         let recorder = Arc::new(recorder.map_err(RecordFault::Thread)?);
-        Ok(Recordings { recorder, finisher, archive, stats, _lock: lock })
+        Ok(Recordings { recorder, finisher, archive, uploader, stats, _lock: lock })
     }
 
     pub fn recorder(&self) -> Arc<Recorder> {
@@ -96,12 +113,38 @@ impl Recordings {
         self.stats.read()
     }
 
+    /// What is counted of the store; zeros where there is none.
+    pub fn read_uploads(&self) -> upload::Reading {
+        self.uploader.as_ref().map(|uploader| uploader.read_stats()).unwrap_or_default()
+    }
+
     /// Ends every recording and returns once all is written; what is not ready then is made ready
     /// after the next start.
     pub fn stop(&self) {
         self.recorder.stop();
         self.finisher.stop();
+        if let Some(uploader) = &self.uploader {
+            uploader.stop();
+        }
     }
+}
+
+/// What brings recordings to the store, where one is configured.
+fn uploader(
+    store: &StoreSection,
+    root: &Arc<Root>,
+    archive: &Arc<Archive>,
+) -> Result<Option<Arc<Uploader>>, upload::StoreFault> {
+    let Some(depot) = Depot::open(store)? else { return Ok(None) };
+    let went = archive.clone();
+    let uploader = Arc::new(Uploader::start(upload::Spec {
+        root: root.clone(),
+        depot: Arc::new(depot),
+        keep_local_days: store.keep_local_days,
+        went: Box::new(move |id| went.refresh(id)),
+    }));
+    archive.join(uploader.clone());
+    Ok(Some(uploader))
 }
 
 /// Lets people see how far a recording is.

@@ -12,13 +12,16 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use futures_util::stream::try_unfold;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tracing::warn;
 
 use super::range::Range;
 use super::reply::Reply;
 use crate::core::Jid;
 use crate::limits::{DOWNLOAD_PIECE_BYTES, DOWNLOADS_PER_PERSON_MAX};
+use crate::record::upload::Stored;
 use crate::wire::http::{ErrorCode, HttpError};
 
 /// How many downloads each person has under way.
@@ -32,9 +35,16 @@ pub struct Download {
     jid: Jid,
 }
 
+/// Where what is sent lies.
+pub enum Source {
+    Here(File),
+    /// Only in the store.
+    Stored(Stored),
+}
+
 /// What is sent, before a range of it is chosen.
 pub struct Sent {
-    pub file: File,
+    pub source: Source,
     /// In bytes.
     pub length: u64,
     pub name: String,
@@ -74,10 +84,15 @@ impl Drop for Download {
 }
 
 impl Sent {
+    pub fn of_store(stored: Stored, name: String, saved_as: Option<String>) -> Self {
+        let (length, sha256) = (stored.bytes, Some(stored.sha256.clone()));
+        Self { source: Source::Stored(stored), length, name, saved_as, sha256 }
+    }
+
     /// Answers with the bytes that are asked for. `HEAD` takes no place among the downloads.
     ///
     /// # Errors
-    /// `RATE_LIMIT`, or the disk fails.
+    /// `RATE_LIMIT`, or the disk or the store fails.
     pub async fn respond(
         self,
         method: &Method,
@@ -93,7 +108,7 @@ impl Sent {
         };
         let mut response = match *method == Method::HEAD {
             true => Response::new(Body::empty()),
-            false => Response::new(body(self.file, start, end, begin()?).await?),
+            false => Response::new(self.source.body(start, end, begin()?).await?),
         };
         *response.status_mut() = status;
         let saved_as = self.saved_as.map(|name| format!("attachment; filename=\"{name}\""));
@@ -135,7 +150,33 @@ fn outside(length: u64) -> Response {
     response
 }
 
-async fn body(file: File, start: u64, end: u64, download: Download) -> Result<Body, HttpError> {
+impl Source {
+    /// The download is over when the body is dropped.
+    async fn body(self, start: u64, end: u64, download: Download) -> Result<Body, HttpError> {
+        match self {
+            Source::Here(file) => of_file(file, start, end, download).await,
+            Source::Stored(stored) => of_store(&stored, start, end, download).await,
+        }
+    }
+}
+
+async fn of_store(
+    stored: &Stored,
+    start: u64,
+    end: u64,
+    download: Download,
+) -> Result<Body, HttpError> {
+    let pieces = stored.read(start..end).await.map_err(|fault| {
+        warn!(%fault, "a download is refused");
+        HttpError::because(ErrorCode::Internal, "the store of recordings does not answer")
+    })?;
+    Ok(Body::from_stream(pieces.map(move |piece| {
+        let _until_all_is_sent = &download;
+        piece
+    })))
+}
+
+async fn of_file(file: File, start: u64, end: u64, download: Download) -> Result<Body, HttpError> {
     let mut file = tokio::fs::File::from_std(file);
     let at = file.seek(SeekFrom::Start(start)).await;
     at.map_err(|_| HttpError::new(ErrorCode::Internal))?;

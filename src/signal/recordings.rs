@@ -10,7 +10,7 @@ use serde_json::json;
 use tracing::error;
 
 use super::api::{Body, json as body_json, member};
-use super::downloads::Sent;
+use super::downloads::{Sent, Source};
 use super::reply::Reply;
 use super::{Shell, access};
 use crate::clock;
@@ -19,6 +19,7 @@ use crate::record::archive::{self, Archive, Deletion, Entry, Fault, Why};
 use crate::record::finish::read_report;
 use crate::record::report::Report;
 use crate::record::store::{Id, PART, is_file_name};
+use crate::record::upload::UPLOAD;
 use crate::wire::http::{ErrorCode, HttpError, value};
 use crate::wire::recordings::{
     self, RecordedChat, RecordedPerson, RecordingHead, RecordingSummary, RecordingView, Recordings,
@@ -122,17 +123,20 @@ pub async fn file(
     let file = async {
         let asker = Asker::of(&shell, &team, &headers, &uri)?;
         let (entry, _) = asker.entry(&id).await?;
-        if !is_file_name(&name) || name.ends_with(PART) {
+        if !is_file_name(&name) || name.ends_with(PART) || name == UPLOAD {
             return Err(unknown());
         }
         let is_saved = access::value(&access::query(&uri), "download") == Some("true");
         let saved_as = is_saved.then(|| format!("{}-{name}", entry.id));
         let open = move |archive: &Archive| {
-            let Ok(file) = archive.folder(&entry.id).and_then(|folder| folder.open(&name)) else {
-                return Ok(None);
+            let id = &entry.id;
+            let Ok(file) = archive.folder(id).and_then(|folder| folder.open(&name)) else {
+                let stored = archive.stored(id, &name)?;
+                return Ok(stored.map(|stored| Sent::of_store(stored, name, saved_as)));
             };
-            let (length, sha256) = (file.metadata()?.len(), archive.sha256(&entry.id, &name)?);
-            Ok(Some(Sent { file, length, name, saved_as, sha256 }))
+            let (length, sha256) = (file.metadata()?.len(), archive.sha256(id, &name)?);
+            let source = Source::Here(file);
+            Ok(Some(Sent { source, length, name, saved_as, sha256 }))
         };
         let sent = asker.archive(open).await?.ok_or_else(unknown)?;
         let begin = || shell.downloads.begin(&asker.reader.jid);

@@ -79,6 +79,7 @@ pub const HOMES: &[Home] = &[
         &["src/record/", "loadtest/"],
         "recordings lie in folders that nothing leads out of",
     ),
+    home("object_store", &["src/record/upload/depot"], "what a store is, one file knows"),
     home("rusqlite", &["src/record/archive"], "the index of recordings is the archive's own"),
     home("libc", &["src/media/", "src/memory", "tests/"], "system calls are the data plane's"),
 ];

@@ -10,6 +10,7 @@ use super::search::Known;
 use super::{Archive, Fault, Shelf, tombs};
 use crate::record::progress::State;
 use crate::record::store::Id;
+use crate::record::upload::{is_leftover, take_away};
 
 /// How far a rebuild is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +103,11 @@ impl Archive {
         for id in tombs::read(&self.root, |id| folders.contains(id))? {
             let mut shelf = self.shelf();
             shelf.index.forget(&id)?;
-            match self.root.remove(&id) {
+            if self.root.folder(&id).is_ok_and(|folder| is_leftover(&folder)) {
+                // Only the store has some of it still.
+                continue;
+            }
+            match take_away(&self.root, &id) {
                 Ok(()) => info!(recording = %id, "deletion ended that was cut off"),
                 Err(fault) => {
                     warn!(recording = %id, %fault, "a deleted recording's folder stays");

@@ -76,6 +76,14 @@ pub fn read(root: &Root, is_wanted: impl Fn(&Id) -> bool) -> io::Result<Vec<Id>>
     }
 }
 
+/// Whether there is a stone of a recording.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn is_deleted(root: &Root, id: &Id) -> io::Result<bool> {
+    Ok(!read(root, |it| it == id)?.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

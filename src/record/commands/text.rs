@@ -8,7 +8,7 @@ use crate::record::store::{Folder, PART, Root};
 
 /// A line a recording.
 pub fn list(root: &Root, json: bool) -> Result<(), CommandFault> {
-    let ids = root.ids()?;
+    let ids = super::recordings(root)?;
     if ids.is_empty() && !json {
         say("no recordings\n")?;
     }
