@@ -79,6 +79,7 @@ const FILES: &[(&str, &[u8])] = embedded![
     "verdicts.js",
     "voices.js",
     "voicetrack.js",
+    "wishes.js",
     "wording.js",
 ];
 

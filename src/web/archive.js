@@ -1,7 +1,7 @@
 // The HTTP side of recordings (docs/protocol.md, "Recordings").
 
 import { queryOf } from "./address.js";
-import { api } from "./api.js";
+import { ApiError, api } from "./api.js";
 
 const PAGE = 50;
 
@@ -38,9 +38,14 @@ export class Archive {
   }
 
   async peaks(id) {
-    const answer = await fetch(this.fileAddress(id, "peaks.json"), { cache: "no-store" });
-    if (!answer.ok) throw new Error(`peaks.json: ${answer.status}`);
-    return answer.json();
+    return (await this.file(id, "peaks.json")).json();
+  }
+
+  /** The answer that has a file. */
+  async file(id, name, { signal } = {}) {
+    const answer = await fetch(this.fileAddress(id, name), { cache: "no-store", signal });
+    if (!answer.ok) throw new ApiError(answer.status, name);
+    return answer;
   }
 
   #ask(method, rest, body) {

@@ -118,10 +118,7 @@ export class RecordingView {
   }
 
   async #fetch(file) {
-    const address = this.#archive.fileAddress(this.id, file);
-    const answer = await fetch(address, { cache: "no-store", signal: this.#aborter.signal });
-    if (!answer.ok) throw new Error(`${file}: ${answer.status}`);
-    return answer.blob();
+    return (await this.#archive.file(this.id, file, { signal: this.#aborter.signal })).blob();
   }
 
   async #mark(change) {

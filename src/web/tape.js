@@ -4,18 +4,16 @@
 // Event `change`: it plays or rests, its speed, what is heard, or what is amiss has changed.
 
 import { VoiceTrack } from "./voicetrack.js";
+import { TRACKS_MAX, Wishes, mostWanted } from "./wishes.js";
 
 const FOLLOW_EVERY_MS = 100;
-/** <audio> elements that play at once: a browser has room for some dozen. */
-const TRACKS_MAX = 16;
-/** Its tracks are fetched so long before somebody comes back. */
+/** A track is fetched so long before it begins. */
 const AHEAD_S = 10;
-const PLAIN = { solo: false, volume: 1 };
 export const SPEEDS = [0.75, 1, 1.25, 1.5, 2];
 
 export class Tape extends EventTarget {
   #mix = new Audio(); #sources; #tracks; #segments; #load; #durationS;
-  #voices = new Map(); #timer = null; #isOnTracks = false; #speed = 1;
+  #wishes = new Wishes(); #timer = null; #isOnTracks = false; #speed = 1;
   #loading = Promise.resolve(); #asked = new Set(); #isClosed = false;
   /** `mix`: it cannot be played. `tracks`: not all are there. `crowd`: more than TRACKS_MAX. */
   #trouble = "";
@@ -58,7 +56,7 @@ export class Tape extends EventTarget {
   }
 
   get isLoading() {
-    return this.#isParted && !this.#isOnTracks && this.#trouble !== "tracks";
+    return this.#wishes.isParted && !this.#isOnTracks && this.#trouble !== "tracks";
   }
 
   get trouble() {
@@ -95,12 +93,12 @@ export class Tape extends EventTarget {
   }
 
   voiceOf(jid) {
-    return this.#voices.get(jid) ?? PLAIN;
+    return this.#wishes.of(jid);
   }
 
   /** `wish` {solo?, volume?}; volume 0 to 1. */
   setVoice(jid, wish) {
-    this.#voices.set(jid, { ...this.voiceOf(jid), ...wish });
+    this.#wishes.take(jid, wish);
     this.#asked.clear();
     if (this.#trouble === "tracks") this.#trouble = "";
     this.#follow();
@@ -116,17 +114,6 @@ export class Tape extends EventTarget {
     this.#mix.removeAttribute("src");
     this.#mix.load();
     for (const track of this.#tracks) track.unload();
-  }
-
-  /** Somebody is not heard as he was. */
-  get #isParted() {
-    return [...this.#voices.values()].some(({ solo, volume }) => solo || volume < 1);
-  }
-
-  #gainOf(jid) {
-    const isSolo = [...this.#voices.values()].some(({ solo }) => solo);
-    const { solo, volume } = this.voiceOf(jid);
-    return isSolo && !solo ? 0 : volume;
   }
 
   #onMix() {
@@ -156,16 +143,16 @@ export class Tape extends EventTarget {
   #follow() {
     if (this.#isClosed) return;
     const atS = this.position;
-    const wanted = this.#isParted ? this.#wanted(atS) : [];
+    const wanted = this.#wishes.isParted ? this.#wanted(atS) : [];
     for (const track of wanted) if (!track.isLoaded) this.#fetch(track);
     const chosen = new Set(wanted.filter((track) => track.covers(atS)));
     const isReady = [...chosen].every((track) => track.isLoaded);
-    this.#turnTo(this.#isParted && (this.#isOnTracks || isReady));
+    this.#turnTo(this.#wishes.isParted && (this.#isOnTracks || isReady));
     const isRunning = this.#isOnTracks && this.isPlaying && !this.#mix.seeking
       && this.#mix.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA;
     for (const track of this.#tracks) {
       const isHeard = isRunning && chosen.has(track) && track.isLoaded;
-      if (isHeard) track.follow({ atS, speed: this.#speed, gain: this.#gainOf(track.jid) });
+      if (isHeard) track.follow({ atS, speed: this.#speed, gain: this.#wishes.gainOf(track.jid) });
       else track.rest();
     }
   }
@@ -177,21 +164,17 @@ export class Tape extends EventTarget {
     this.#tell();
   }
 
-  /** The tracks that are to be heard now or soon; of too many, those of who speaks now. */
+  /** The tracks that are to be heard now or soon, and not too many. */
   #wanted(atS) {
     const isNear = (track) => track.fromS - AHEAD_S <= atS && atS < track.toS;
-    const near = this.#tracks.filter((track) => isNear(track) && this.#gainOf(track.jid) > 0);
+    const isHeard = (track) => this.#wishes.gainOf(track.jid) > 0;
+    const near = this.#tracks.filter((track) => isNear(track) && isHeard(track));
     const isCrowd = near.length > TRACKS_MAX;
     if (isCrowd !== (this.#trouble === "crowd") && this.#trouble !== "mix") {
       this.#trouble = isCrowd ? "crowd" : "";
       this.#tell();
     }
-    if (!isCrowd) return near;
-    const ms = atS * 1000;
-    const speaking = new Set(this.#segments.filter(({ from_ms, to_ms }) =>
-      from_ms <= ms && ms < to_ms).map(({ jid }) => jid));
-    const rank = (track) => (speaking.has(track.jid) ? 2 : 0) + (track.isPlaying ? 1 : 0);
-    return near.sort((a, b) => rank(b) - rank(a)).slice(0, TRACKS_MAX);
+    return isCrowd ? mostWanted(near, this.#segments, atS * 1000) : near;
   }
 
   /**
