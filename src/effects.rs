@@ -250,7 +250,7 @@ impl CallTask {
             sticky: self.call.is_mute_sticky(),
             record_stopped: match self.disk {
                 Disk::Refuses(why) if self.call.is_record_stopped() => Some(why.label()),
-                Disk::Refuses(_) | Disk::Takes => None,
+                Disk::Refuses(_) | Disk::Takes | Disk::TakesAnew => None,
             },
             gentime,
             timestamp: Wall(gentime).as_millis(),

@@ -218,10 +218,14 @@ pub const DOWNLOAD_PIECE_BYTES: usize = 64 * 1024;
 /// How often is looked whether recordings are too old, or too many.
 pub const RETENTION_EVERY: Duration = Duration::from_secs(3_600);
 
+/// Batches that the recorder takes before it writes again: 12 s of two workers that were handed
+/// over while the disk was slow.
+pub const RECORD_BATCHES_A_TURN: usize = 256;
+
 // What goes to a store.
 
-/// Bytes of one part of a large file, in memory while it is sent; smaller files go at once. S3 takes
-/// 10,000 parts of at least 5 MiB: our largest files, of 4 GiB, have 256.
+/// Bytes of one part of a large file, in memory while it is sent; smaller files go at once. S3
+/// takes 10,000 parts of at least 5 MiB: our largest files, of 4 GiB, have 256.
 pub const UPLOAD_PART_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Recordings that the uploader was told of while it was busy. Beyond: found by the next look.

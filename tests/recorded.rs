@@ -116,6 +116,27 @@ async fn whoever_leaves_and_returns_has_another_track_and_the_recording_ends_wit
     assert_eq!(people[0]["present"].as_array().unwrap().len(), 2, "{people:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_of_the_operators_hears_every_finished_recording() {
+    let place = Place::new();
+    // A real listener: sox writes how loud the mix is.
+    let hook = r#"["sh", "-c", "sox \"$1/mix.wav\" -n stat; cat \"$1/speakers.rttm\"", "hook"]"#;
+    let server = Server::on(&place.0, &[("VOXHALL_RECORD_HOOK", hook)]);
+    let mut anna = guest(&server, "anna").await;
+    join_talking(&mut anna, ANNA_HZ, Sections::One).await;
+    record(&anna, &[&anna], true).await;
+    let mut boris = guest(&server, "boris").await;
+    boris.offer(&boris.lobby(), Sections::One).await.unwrap();
+    boris.listen(DEADLINE, 50).await.unwrap();
+    record(&anna, &[&anna, &boris], false).await;
+    let folder = place.ready(&server).await;
+    let log = std::fs::read_to_string(folder.join("hook.log")).unwrap();
+    assert!(log.contains("Maximum amplitude"), "{log}");
+    let speaker = format!("<NA> <NA> {} <NA> <NA>", anna.account.jid);
+    assert!(log.contains("SPEAKER") && log.contains(&speaker), "{log}");
+    assert!(!folder.join("hook.todo").exists());
+}
+
 #[tokio::test]
 async fn a_server_that_does_not_record_says_so() {
     let server = Server::with(&["--http", "127.0.0.1:0"], &[("VOXHALL_RECORD_ENABLED", "false")]);
@@ -172,6 +193,40 @@ async fn a_full_disk_stops_the_recording_and_never_the_call_and_it_goes_on_once_
     server.stop().await;
 }
 
+/// Each write takes as long as 75 packets: what is recorded waits, what is heard does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_takes_seconds_for_a_write_delays_nobody_and_loses_nothing() {
+    let place = Place::new();
+    let slow = slow_disk(&place.0);
+    let shim = [("LD_PRELOAD", slow.to_str().unwrap()), ("VOXHALL_TEST_WRITE_MS", "1500")];
+    let server = Server::on(&place.0, &shim);
+    let (mut anna, mut boris) = (guest(&server, "anna").await, guest(&server, "boris").await);
+    join_talking(&mut anna, ANNA_HZ, Sections::One).await;
+    join_talking(&mut boris, BORIS_HZ, Sections::One).await;
+    only_is_heard(&boris, ANNA_HZ).await;
+    record(&anna, &[&anna, &boris], true).await;
+    let heard = boris.listen(DEADLINE, 300).await.unwrap();
+    let ear = heard.values().next().unwrap();
+    assert_eq!(ear.missing, 0, "{heard:?}");
+    record(&anna, &[&anna, &boris], false).await;
+    server.stop().await;
+    let (_, report) = place.finished();
+    assert_eq!(report["dropped_packets"], 0);
+    for track in report["tracks"].as_array().unwrap() {
+        let packets = track["packets"].as_u64().unwrap();
+        assert!(packets >= 280 && track["late"] == 0, "{track}");
+    }
+}
+
+/// A library that makes writes of recordings slow, in front of the C library.
+fn slow_disk(place: &Path) -> PathBuf {
+    let library = place.join("slow.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings/slow_disk.c");
+    let library_text = library.to_str().expect("plain");
+    place::run("cc", &["-shared", "-fPIC", "-O1", "-o", library_text, source, "-ldl"]);
+    library
+}
+
 /// A mount namespace with a small disk in it.
 struct Mounted {
     data: PathBuf,
@@ -193,9 +248,7 @@ impl Mounted {
         let script = "mount -t tmpfs -o size=8m none \"$0\" && exec \"$@\"";
         command.args(*way).args(["sh", "-c", script]).arg(&self.data);
         command.arg(env!("CARGO_BIN_EXE_voxhall"));
-        let free =
-            [("VOXHALL_RECORD_FREE_FLOOR_MIB", "0"), ("VOXHALL_RECORD_FREE_FLOOR_PERCENT", "0")];
-        dress(&mut command, &self.data, &["--http", "127.0.0.1:0"], &free);
+        dress(&mut command, &self.data, &["--http", "127.0.0.1:0"], &[]);
         Server::run(command, self.data.clone(), true)
     }
 }

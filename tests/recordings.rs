@@ -9,7 +9,9 @@ mod ear;
 #[path = "recordings/place.rs"]
 mod place;
 #[path = "recordings/studio.rs"]
+#[allow(dead_code, reason = "the benches use all of it")]
 mod studio;
+mod support;
 
 use chance::Chance;
 use ear::Ear;

@@ -25,7 +25,7 @@ fn decoded(packets: impl Iterator<Item = impl AsRef<[u8]>>) -> Vec<f32> {
 }
 
 fn hears(tones: &[f32]) -> Hears {
-    let ear = |hz: &f32| Ear { pcm: after_opus(*hz), frames: 10 };
+    let ear = |hz: &f32| Ear { pcm: after_opus(*hz), frames: 10, missing: 0 };
     (0..).map(|mid: u32| mid.to_string()).zip(tones.iter().map(ear)).collect()
 }
 

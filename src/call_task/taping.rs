@@ -163,7 +163,10 @@ impl CallTask {
 
     pub(super) fn handle_disk(&mut self, disk: Disk) {
         self.disk = disk;
-        let _ = self.input(Input::Recorder { writes: disk == Disk::Takes });
+        if disk == Disk::TakesAnew && self.taping.is_some() {
+            self.begin_taping(None);
+        }
+        let _ = self.input(Input::Recorder { writes: !matches!(disk, Disk::Refuses(_)) });
     }
 
     fn tape(&self, event: Event) {

@@ -119,6 +119,8 @@ pub enum RecordingsAction {
         /// Folder of recordings [default: as --dir]
         folder: Option<PathBuf>,
     },
+    /// Make the index of the archive anew from the files
+    Reindex,
     /// Check every file against its checksum, and every page of every track
     Verify {
         /// Only this one

@@ -3,12 +3,12 @@
 
 mod recording;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use engine::{LegId, Now, Time};
+use engine::{Now, Time};
 use tracing::{error, info, warn};
 
 pub use recording::Names;
@@ -17,8 +17,8 @@ use recording::Recording;
 use super::Floor;
 use super::line::{ChatName, End, Event, Stop};
 use super::stats::Stats;
-use super::store::{Id, Root, Space};
-use crate::limits::{RECORD_END_GRACE, RECORD_ROOM_BYTES, RECORD_SYNC};
+use super::store::{Id, Root};
+use crate::limits::{RECORD_END_GRACE, RECORD_SYNC};
 use crate::media::CallNo;
 use crate::media::tap::Batch;
 
@@ -47,8 +47,8 @@ pub struct Begin {
     pub chat: ChatName,
     pub by: String,
     pub now: Now,
-    /// Hears whether what is recorded arrives on the disk. False gives it back: told again later.
-    pub notices: Arc<dyn Fn(Disk) -> bool + Send + Sync>,
+    /// Hears whether what is recorded arrives on the disk.
+    pub notices: Notices,
 }
 
 /// Whether the disk takes recordings.
@@ -56,6 +56,8 @@ pub struct Begin {
 pub enum Disk {
     Takes,
     Refuses(Stop),
+    /// It takes recordings again, and this one never began: begin another.
+    TakesAnew,
 }
 
 /// See the module's words.
@@ -65,8 +67,13 @@ pub struct Capture {
     stats: Arc<Stats>,
     open: HashMap<CallNo, Recording>,
     disk: Disk,
+    /// Calls whose recording could not begin, to be told once the disk takes it.
+    unbegun: HashMap<CallNo, Notices>,
     next_sync: Time,
 }
+
+/// How a call hears of the disk. False gives it back: told again later.
+pub type Notices = Arc<dyn Fn(Disk) -> bool + Send + Sync>;
 
 /// What a tick leaves to be done elsewhere.
 #[derive(Default)]
@@ -79,14 +86,16 @@ pub struct Due {
 
 impl Capture {
     pub fn new(root: Arc<Root>, floor: Floor, stats: Arc<Stats>) -> Capture {
-        let (open, disk, next_sync) = (HashMap::new(), Disk::Takes, Time::ZERO);
-        Capture { root, floor, stats, open, disk, next_sync }
+        let (open, unbegun) = (HashMap::new(), HashMap::new());
+        let (disk, next_sync) = (Disk::Takes, Time::ZERO);
+        Capture { root, floor, stats, open, disk, unbegun, next_sync }
     }
 
     pub fn handle_order(&mut self, order: Order) {
         match order {
             Order::Begin(begin) => {
-                let (call, id) = (begin.call, begin.id.clone());
+                let (call, id, now) = (begin.call, begin.id.clone(), begin.now.time);
+                let notices = begin.notices.clone();
                 match Recording::begin(&self.root, *begin, self.disk) {
                     Ok(recording) => {
                         info!(recording = %id, "recording began");
@@ -95,6 +104,10 @@ impl Capture {
                     Err(fault) => {
                         self.stats.end();
                         error!(recording = %id, %fault, "recording cannot begin");
+                        self.fail(now, &fault);
+                        // Where the call has no room for it, its people are told a lie until then.
+                        let _ = notices(Disk::Refuses(stop_of(&fault)));
+                        self.unbegun.insert(call, notices);
                     }
                 }
             }
@@ -104,6 +117,7 @@ impl Capture {
                 }
             }
             Order::End { call, now, why } => {
+                self.unbegun.remove(&call);
                 if let Some(recording) = self.open.get_mut(&call) {
                     recording.ends(now, why);
                 }
@@ -130,8 +144,9 @@ impl Capture {
         }
     }
 
-    /// Writes what waits, and ends what has ended.
-    pub fn handle_tick(&mut self, now: Time) -> Due {
+    /// Writes what waits, and ends what has ended: once everything was `heard` that was handed over
+    /// until then; `None` while more lies before the recorder.
+    pub fn handle_tick(&mut self, now: Time, heard: Option<Time>) -> Due {
         let mut due = Due::default();
         let mut fault = None;
         for recording in self.open.values_mut() {
@@ -142,7 +157,8 @@ impl Capture {
             self.fail(now, &fault);
         }
         let over = |(_, recording): &(&CallNo, &Recording)| {
-            recording.ends_at().is_some_and(|at| now >= at + RECORD_END_GRACE)
+            let ends = recording.ends_at().zip(heard);
+            ends.is_some_and(|(at, heard)| heard >= at + RECORD_END_GRACE)
         };
         let over: Vec<CallNo> = self.open.iter().filter(over).map(|(call, _)| *call).collect();
         for call in over {
@@ -192,17 +208,16 @@ impl Capture {
         for recording in self.open.values_mut() {
             recording.tell(self.disk);
         }
+        if self.disk == Disk::Takes {
+            self.unbegun.retain(|_, notices| !notices(Disk::TakesAnew));
+        }
     }
 
     fn fail(&mut self, now: Time, fault: &io::Error) {
-        let stop = match fault.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Stop::DiskFull,
-            _ => Stop::DiskFailed,
-        };
         if self.disk == Disk::Takes {
             error!(%fault, "recordings cannot be written");
         }
-        self.set_disk(now, Disk::Refuses(stop));
+        self.set_disk(now, Disk::Refuses(stop_of(fault)));
     }
 
     fn set_disk(&mut self, now: Time, disk: Disk) {
@@ -215,7 +230,9 @@ impl Capture {
         }
         self.disk = disk;
         match disk {
-            Disk::Takes => info!("recordings go on: the disk has room again"),
+            Disk::Takes | Disk::TakesAnew => {
+                info!("recordings go on: the disk has room again");
+            }
             Disk::Refuses(why) => {
                 self.stats.stopped(why);
                 error!(reason = why.label(), "recordings stop, calls go on: make room on the disk");
@@ -223,7 +240,7 @@ impl Capture {
         }
         for recording in self.open.values_mut() {
             match disk {
-                Disk::Takes => recording.note(now, Event::Resumed),
+                Disk::Takes | Disk::TakesAnew => recording.note(now, Event::Resumed),
                 Disk::Refuses(why) => {
                     recording.note(now, Event::Stopped { why });
                     if let Err(fault) = recording.end_tracks(now) {
@@ -236,22 +253,10 @@ impl Capture {
     }
 }
 
-/// What tracks are called after: who speaks on which leg.
-pub type Legs = BTreeMap<LegId, String>;
-
-impl Floor {
-    fn is_below(self, space: Space) -> bool {
-        space.free < self.bytes(space)
-    }
-
-    /// A tenth above it and some more, or it would begin and end all the time.
-    fn is_clear(self, space: Space) -> bool {
-        let floor = self.bytes(space);
-        space.free >= floor.saturating_add((floor / 10).max(RECORD_ROOM_BYTES))
-    }
-
-    fn bytes(self, space: Space) -> u64 {
-        self.bytes.max(space.all / 100 * u64::from(self.percent))
+fn stop_of(fault: &io::Error) -> Stop {
+    match fault.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Stop::DiskFull,
+        _ => Stop::DiskFailed,
     }
 }
 

@@ -5,10 +5,12 @@ mod text;
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::finish::{FinishFault, finish, list, read_report};
+use super::archive::{self, Archive};
+use super::finish::{FinishFault, check_sound, finish, list, read_report};
 use super::finisher::unfinished;
 use super::line::TIMELINE;
 use super::mix::Options;
@@ -29,10 +31,10 @@ pub enum CommandFault {
     NoSuch(String),
     #[error("{0}: a server is recording here, it mends what needs it by itself; stop it first")]
     Busy(String),
-    #[error("{0}: its sound is in the store alone (archive.keep_local_days): fetch {1} first")]
-    Away(Id, String),
     #[error("{0}: {1}")]
     Finish(Id, FinishFault),
+    #[error(transparent)]
+    Archive(#[from] archive::Fault),
     #[error("{0}")]
     File(#[from] io::Error),
 }
@@ -55,7 +57,6 @@ pub fn run(flags: &RecordingsFlags, config: &Config) -> Result<bool, CommandFaul
         RecordingsAction::Show { id } => text::show(&folder(&root, id)?.1)?,
         RecordingsAction::Mix { id, layout, no_opus } => {
             let (id, folder) = folder(&root, id)?;
-            check_sound(&id, &folder)?;
             if folder.has(&format!("{TIMELINE}{PART}")) {
                 let _lock = lock(&root)?;
                 repair(&folder)?;
@@ -66,13 +67,14 @@ pub fn run(flags: &RecordingsFlags, config: &Config) -> Result<bool, CommandFaul
         }
         RecordingsAction::Export { id, to } => {
             let (id, folder) = folder(&root, id)?;
-            check_sound(&id, &folder)?;
+            check_sound(&folder).map_err(|fault| CommandFault::Finish(id.clone(), fault))?;
             let bar = bar(&id);
             export::export(&id, &folder, to, &mut |done| bar.set_position(percent(done)))?;
             bar.finish_and_clear();
             say(&format!("{}\n", to.join(id.as_str()).display()))?;
         }
         RecordingsAction::Repair { .. } => return mend(&root, options),
+        RecordingsAction::Reindex => reindex(root)?,
         RecordingsAction::Verify { id: Some(id) } => {
             let (id, folder) = folder(&root, id)?;
             return verify(&id, &folder);
@@ -108,21 +110,25 @@ fn recordings(root: &Root) -> io::Result<Vec<Id>> {
     Ok(root.ids()?.into_iter().filter(is_there).collect())
 }
 
-/// What is made of sound needs the sound here.
-fn check_sound(id: &Id, folder: &Folder) -> Result<(), CommandFault> {
-    let ledger = Ledger::read(folder)?.unwrap_or_default();
-    match ledger.away(folder).as_slice() {
-        [] => Ok(()),
-        names => Err(CommandFault::Away(id.clone(), names.join(", "))),
-    }
-}
-
 fn lock(root: &Root) -> Result<super::store::Lock, CommandFault> {
     let busy = |fault: io::Error| match fault.kind() {
         io::ErrorKind::WouldBlock => CommandFault::Busy(root.path().display().to_string()),
         _ => CommandFault::File(fault),
     };
     root.lock().map_err(busy)
+}
+
+fn reindex(root: Root) -> Result<(), CommandFault> {
+    let archive = Archive::open(Arc::new(root), Arc::default())?;
+    let bar = ProgressBar::new(0);
+    let mut all = 0;
+    archive.rebuild(&mut |step| {
+        all = step.all;
+        bar.set_length(step.all as u64);
+        bar.set_position(step.done as u64);
+    })?;
+    bar.finish_and_clear();
+    say(&format!("{all} recordings indexed\n"))
 }
 
 /// Mends and finishes everything that needs it.

@@ -17,7 +17,7 @@ use super::report::{FileReport, PEAKS, REPORT, Report, TrackReport};
 use super::speakers;
 use super::store::{Folder, PART};
 use super::track::track_name;
-use super::upload::UPLOAD;
+use super::upload::{Ledger, UPLOAD};
 use crate::wire::time;
 
 /// Files of a recording's folder that are not of the recording.
@@ -32,6 +32,10 @@ pub enum FinishFault {
     History(#[from] Unreadable),
     #[error(transparent)]
     Mix(#[from] MixFault),
+    #[error("its mix takes {needs} bytes, and {free} are free above the floor")]
+    NoRoom { needs: u64, free: u64 },
+    #[error("only the store has {0} (archive.keep_local_days): fetch that first")]
+    Away(String),
 }
 
 impl FinishFault {
@@ -39,6 +43,16 @@ impl FinishFault {
     pub fn is_stop(&self) -> bool {
         matches!(self, FinishFault::Mix(MixFault::Stopped))
     }
+}
+
+/// Bytes of the mix that a recording will have, about.
+///
+/// # Errors
+/// What lies there is no recording.
+pub fn mix_bytes(folder: &Folder, options: Options) -> Result<u64, FinishFault> {
+    let history = History::read(folder)?;
+    let channels = u64::from(options.layout.channels(history.people.len()));
+    Ok(history.duration_us * mix::RATE / 1_000_000 * 2 * channels)
 }
 
 /// Makes a recording ready; `None` for a folder in which nothing was ever recorded. `go_on` hears
@@ -51,10 +65,13 @@ pub fn finish(
     options: Options,
     go_on: &mut dyn FnMut(f32) -> bool,
 ) -> Result<Option<Report>, FinishFault> {
+    check_sound(folder)?;
     if repair(folder)? == Repaired::Empty {
         return Ok(None);
     }
-    let history = History::read(folder)?;
+    let mut history = History::read(folder)?;
+    // A track that was cut off before its first page has left nothing.
+    history.tracks.retain(|track| folder.has(&track_name(track.number)));
     let mixed = mix::mix(folder, &history, options, go_on)?;
     let peaks = serde_json::to_vec(&mixed.peaks).expect("numbers can be written");
     folder.write(PEAKS, &peaks)?;
@@ -66,6 +83,18 @@ pub fn finish(
     let text = serde_json::to_vec_pretty(&report).expect("a report has text keys");
     folder.write(REPORT, &text)?;
     Ok(Some(report))
+}
+
+/// What is made of sound needs the sound here.
+///
+/// # Errors
+/// Some of it is in the store alone.
+pub fn check_sound(folder: &Folder) -> Result<(), FinishFault> {
+    let ledger = Ledger::read(folder)?.unwrap_or_default();
+    match ledger.away(folder).as_slice() {
+        [] => Ok(()),
+        names => Err(FinishFault::Away(names.join(", "))),
+    }
 }
 
 /// # Errors

@@ -9,10 +9,12 @@ use std::thread::JoinHandle;
 
 use tracing::{error, info, warn};
 
-use super::finish::{finish, read_report};
+use super::Floor;
+use super::finish::{FinishFault, finish, mix_bytes, read_report};
 use super::hook::{Hook, TODO};
 use super::line::TIMELINE;
 use super::mix::Options;
+use super::repair::{Repaired, repair};
 use super::report::{REPORT, Report};
 use super::stats::Stats;
 use super::store::{Folder, Id, PART, Root};
@@ -38,6 +40,8 @@ pub type Told = Box<dyn Fn(&Id, Stage) + Send>;
 pub struct Spec {
     pub root: Arc<Root>,
     pub options: Options,
+    /// Left free for what is recorded meanwhile.
+    pub floor: Floor,
     pub hook: Option<Hook>,
     pub stats: Arc<Stats>,
     pub told: Told,
@@ -111,7 +115,7 @@ fn run(spec: &Spec, left: Vec<Id>, ids: &Receiver<Id>, stop: &AtomicBool) {
     }
 }
 
-fn make_ready(spec: &Spec, id: &Id, stop: &AtomicBool) -> Result<Stage, super::FinishFault> {
+fn make_ready(spec: &Spec, id: &Id, stop: &AtomicBool) -> Result<Stage, FinishFault> {
     let folder = spec.root.folder(id)?;
     let report = match folder.has(REPORT) {
         // Only its program has not run yet.
@@ -120,6 +124,7 @@ fn make_ready(spec: &Spec, id: &Id, stop: &AtomicBool) -> Result<Stage, super::F
             if spec.hook.is_some() {
                 folder.write(TODO, b"")?;
             }
+            check_room(spec, &folder)?;
             finish(&folder, spec.options, &mut |done| {
                 (spec.told)(id, Stage::Finishing((done * 100.0) as u8));
                 !stop.load(Ordering::Relaxed)
@@ -137,6 +142,17 @@ fn make_ready(spec: &Spec, id: &Id, stop: &AtomicBool) -> Result<Stage, super::F
         folder.discard(TODO)?;
     }
     Ok(Stage::Ready(Box::new(report)))
+}
+
+/// A mix may be as large as the disk: what is recorded now needs it more.
+fn check_room(spec: &Spec, folder: &Folder) -> Result<(), FinishFault> {
+    if repair(folder)? == Repaired::Empty {
+        return Ok(());
+    }
+    let needs = mix_bytes(folder, spec.options)?;
+    let space = spec.root.space()?;
+    let free = space.free.saturating_sub(spec.floor.bytes(space));
+    if needs <= free { Ok(()) } else { Err(FinishFault::NoRoom { needs, free }) }
 }
 
 fn run_hook(spec: &Spec, id: &Id, folder: &Folder) {

@@ -151,14 +151,18 @@ impl History {
                 close(&mut reading.person(&mut self.people, jid).muted, at_ms);
             }
             Event::Told { jid } => reading.person(&mut self.people, jid).told_ms.push(at_ms),
-            Event::Track { track, jid, .. } => self.tracks.push(TrackHistory {
-                number: *track,
-                jid: jid.clone(),
-                points: Vec::new(),
-                packets: 0,
-                lost_samples: 0,
-                late: 0,
-            }),
+            Event::Track { track, jid, .. } => {
+                // Whose coming was not noted, for want of time, is a person all the same.
+                reading.person(&mut self.people, jid);
+                self.tracks.push(TrackHistory {
+                    number: *track,
+                    jid: jid.clone(),
+                    points: Vec::new(),
+                    packets: 0,
+                    lost_samples: 0,
+                    late: 0,
+                })
+            }
             Event::TrackEnded { track, packets, lost_samples, late, .. } => {
                 if let Some(known) = self.track(*track) {
                     (known.packets, known.late) = (*packets, *late);

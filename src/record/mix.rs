@@ -147,11 +147,7 @@ impl Desk {
             voices.push(Voice::new(track_name(track.number), map, person.unwrap_or(0)));
         }
         let people = history.people.len().max(1);
-        let channels = match layout {
-            Layout::Mono => 1,
-            Layout::Stereo => 2,
-            Layout::People => u16::try_from(people).unwrap_or(u16::MAX).min(CHANNELS_MAX),
-        };
+        let channels = layout.channels(people);
         let duration_ms = history.duration_us / 1_000;
         let peaks = PeakMeter::new(duration_ms, people);
         Ok(Desk { voices, channels, layout, people, peaks, sum: Vec::new() })
@@ -200,6 +196,17 @@ impl Desk {
         }
         mixed.segments.sort_by_key(|segment| (segment.from_ms, segment.to_ms));
         mixed
+    }
+}
+
+impl Layout {
+    /// Channels of a mix of so many people.
+    pub fn channels(self, people: usize) -> u16 {
+        match self {
+            Layout::Mono => 1,
+            Layout::Stereo => 2,
+            Layout::People => u16::try_from(people.max(1)).unwrap_or(u16::MAX).min(CHANNELS_MAX),
+        }
     }
 }
 

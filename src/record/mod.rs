@@ -33,10 +33,30 @@ pub use finisher::Finisher;
 pub use recorder::{Recorder, TooMany};
 pub use service::{RecordFault, Recordings};
 
+use store::Space;
+
+use crate::limits::RECORD_ROOM_BYTES;
+
 /// Free space below which nothing is recorded: the larger of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Floor {
     pub bytes: u64,
     /// Of the whole disk.
     pub percent: u8,
+}
+
+impl Floor {
+    fn is_below(self, space: Space) -> bool {
+        space.free < self.bytes(space)
+    }
+
+    /// A tenth above it and some more, or it would begin and end all the time.
+    fn is_clear(self, space: Space) -> bool {
+        let floor = self.bytes(space);
+        space.free >= floor.saturating_add((floor / 10).max(RECORD_ROOM_BYTES))
+    }
+
+    fn bytes(self, space: Space) -> u64 {
+        self.bytes.max(space.all / 100 * u64::from(self.percent))
+    }
 }

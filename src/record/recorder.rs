@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use engine::{Now, Time};
 use tracing::error;
@@ -18,7 +19,7 @@ use super::line::{End, Event};
 use super::stats::Stats;
 use super::store::{Id, Root};
 use crate::clock::Clock;
-use crate::limits::{RECORD_FLUSH, RECORD_NOTES_MAX};
+use crate::limits::{RECORD_BATCHES_A_TURN, RECORD_FLUSH, RECORD_NOTES_MAX};
 use crate::media::CallNo;
 use crate::media::tap::{TapSource, tap};
 
@@ -134,23 +135,32 @@ fn run(
     let mut next_tick = clock.now().time + RECORD_FLUSH;
     loop {
         let stops = orders.stop.load(Ordering::Relaxed);
-        let wait = next_tick.since(clock.now().time);
-        let batch = source.next(if stops { std::time::Duration::ZERO } else { wait });
-        // After the batch: whoever is heard in it was told of before he was permitted.
-        for order in std::mem::take(&mut *orders.lock()) {
-            capture.handle_order(order);
+        let mut wait = next_tick.since(clock.now().time);
+        if stops {
+            wait = Duration::ZERO;
         }
-        let (now, was_empty) = (clock.now(), batch.is_none());
-        if let Some(batch) = batch {
-            capture.handle_batch(now.time, batch);
+        let mut heard = None;
+        // What has piled up behind a slow disk is taken before it is written to again.
+        for _ in 0..RECORD_BATCHES_A_TURN {
+            let batch = source.next(std::mem::take(&mut wait));
+            // After the batch: whoever is heard in it was told of before he was permitted.
+            for order in std::mem::take(&mut *orders.lock()) {
+                capture.handle_order(order);
+            }
+            let Some(batch) = batch else {
+                heard = Some(clock.now().time);
+                break;
+            };
+            capture.handle_batch(clock.now().time, batch);
         }
-        if stops && was_empty {
+        let now = clock.now();
+        if stops && heard.is_some() {
             capture.stop(now).into_iter().for_each(ended);
             return;
         }
         if now.time >= next_tick {
             next_tick = now.time + RECORD_FLUSH;
-            let due = capture.handle_tick(now.time);
+            let due = capture.handle_tick(now.time, heard);
             due.ended.into_iter().for_each(ended);
             if !due.dirty.is_empty() {
                 // Full: the former ones are not on the disk yet, and these are dirty still.

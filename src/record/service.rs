@@ -69,9 +69,14 @@ impl Recordings {
         let uploader = uploader(store, &root, &archive)?;
         let (shown, uploading) = (archive.clone(), uploader.clone());
         let (command, timeout) = (config.hook.clone(), config.hook_timeout);
+        let floor = Floor {
+            bytes: config.free_floor_mib.saturating_mul(1024 * 1024),
+            percent: config.free_floor_percent,
+        };
         let finisher = Finisher::start(finisher::Spec {
             root: root.clone(),
             options: Options { layout: config.mix, opus: config.mix_opus },
+            floor,
             hook: (!command.is_empty()).then_some(Hook { command, timeout }),
             stats: stats.clone(),
             told: Box::new(move |id, stage| {
@@ -87,10 +92,7 @@ impl Recordings {
         let recorder = Recorder::start(recorder::Spec {
             root,
             clock,
-            floor: Floor {
-                bytes: config.free_floor_mib.saturating_mul(1024 * 1024),
-                percent: config.free_floor_percent,
-            },
+            floor,
             open_max: config.open_max.get().into(),
             stats: stats.clone(),
             ended: Box::new(move |id| next.add(id)),

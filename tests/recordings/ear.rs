@@ -38,9 +38,12 @@ impl Ear {
         Some(at as u64 * 1_000 + 2_500)
     }
 
-    /// How loud the tone is over all, 1 for a sine of full scale.
+    /// How loud the tone is on the average, 1 for a sine of full scale; by tenths of a second, as a
+    /// packet that came late shifts its phase.
     pub fn strength(&self, hz: f32) -> f64 {
-        strength(&self.samples, hz)
+        let looks = self.samples.chunks_exact(4_800);
+        let count = looks.len().max(1) as f64;
+        looks.map(|look| strength(look, hz)).sum::<f64>() / count
     }
 }
 

@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use super::support::server::Server;
+
 /// See the module's words.
 pub struct Place(pub PathBuf);
 
@@ -14,6 +16,22 @@ impl Place {
         let path = std::env::temp_dir().join(format!("voxhall-recorded-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir_all(&path).expect("a folder for the test");
         Place(path)
+    }
+
+    /// The folder of the one recording, once the server has made it ready.
+    pub async fn ready(&self, server: &Server) -> PathBuf {
+        loop {
+            let (_, metrics) = server.fetch("/metrics").await;
+            let metrics = metrics.as_str().expect("text");
+            if metrics.contains("voxhall_recordings_finished_total{outcome=\"ready\"} 1") {
+                break;
+            }
+            assert!(!metrics.contains("outcome=\"failed\"} 1"), "{metrics}");
+            tokio::task::yield_now().await;
+        }
+        let folders = std::fs::read_dir(self.0.join("recordings")).expect("recordings");
+        let folders = folders.map(|entry| entry.expect("an entry").path());
+        folders.into_iter().find(|path| path.is_dir()).expect("one recording")
     }
 
     /// The one recording, made ready by the command, and its call.json.

@@ -18,6 +18,8 @@ pub struct Ear {
     pub pcm: Vec<f32>,
     /// Opus frames since the call began, or since `forget`.
     pub frames: u64,
+    /// Packets among them that never came.
+    pub missing: u64,
 }
 
 impl std::fmt::Debug for Ear {
@@ -38,6 +40,8 @@ struct Section {
     decoder: opus::Decoder,
     recent: VecDeque<(Instant, Vec<f32>)>,
     frames: u64,
+    missing: u64,
+    newest: Option<u16>,
 }
 
 impl Ears {
@@ -49,7 +53,8 @@ impl Ears {
         tokio::spawn(async move {
             while let Some(heard) = heard.recv().await {
                 let mut sections = lock(&ours);
-                sections.entry(heard.mid).or_insert_with(Section::new).take(&heard.packet.payload);
+                let mid = heard.mid.clone();
+                sections.entry(mid).or_insert_with(Section::new).take(&heard);
                 drop(sections);
                 counted.send_modify(|packets| *packets += 1);
             }
@@ -66,7 +71,8 @@ impl Ears {
             section.recent.retain(|(came, _)| since.is_none_or(|since| *came >= since));
             if !section.recent.is_empty() {
                 let pcm = section.recent.iter().flat_map(|(_, pcm)| pcm).copied().collect();
-                hears.insert(mid.clone(), Ear { pcm, frames: section.frames });
+                let ear = Ear { pcm, frames: section.frames, missing: section.missing };
+                hears.insert(mid.clone(), ear);
             }
         }
         hears
@@ -76,7 +82,7 @@ impl Ears {
     pub fn forget(&self) {
         for section in lock(&self.sections).values_mut() {
             section.recent.clear();
-            section.frames = 0;
+            (section.frames, section.missing) = (0, 0);
         }
     }
 
@@ -107,10 +113,17 @@ impl Section {
     fn new() -> Self {
         let decoder = opus::Decoder::new(48_000, opus::Channels::Mono);
         let decoder = decoder.expect("libopus decodes 48 kHz mono");
-        Self { decoder, recent: VecDeque::new(), frames: 0 }
+        Self { decoder, recent: VecDeque::new(), frames: 0, missing: 0, newest: None }
     }
 
-    fn take(&mut self, payload: &[u8]) {
+    fn take(&mut self, heard: &Heard) {
+        let packet = &heard.packet;
+        let (payload, number) = (&packet.payload, packet.header.sequence_number);
+        let skipped = self.newest.map_or(0, |newest| number.wrapping_sub(newest) as i16 - 1);
+        self.missing = self.missing.saturating_add_signed(skipped.into());
+        if skipped >= 0 {
+            self.newest = Some(number);
+        }
         let mut pcm = vec![0.0; MAX_PACKET_SAMPLES];
         let samples = self.decoder.decode_float(payload, &mut pcm, false);
         pcm.truncate(samples.expect("a packet that arrives is Opus"));

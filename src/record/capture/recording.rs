@@ -8,7 +8,7 @@ use std::sync::Arc;
 use engine::timeline::Taken;
 use engine::{LegId, Now, Time};
 
-use super::{Begin, Disk};
+use super::{Begin, Disk, Notices};
 use crate::limits::{RECORD_LINES_BYTES_MAX, RECORD_TRACKS_MAX};
 use crate::record::append::Append;
 use crate::record::line::{End, Event, Line, TIMELINE, VERSION};
@@ -33,7 +33,7 @@ pub struct Recording {
     tracks: BTreeMap<LegId, Track>,
     tracks_made: u32,
     ending: Option<(Now, End)>,
-    notices: Arc<dyn Fn(Disk) -> bool + Send + Sync>,
+    notices: Notices,
     /// What the call knows of the disk.
     told: Disk,
 }

@@ -1,8 +1,8 @@
 use std::sync::Mutex;
 
-use engine::Wall;
 use engine::slots::Arrival;
 use engine::timeline::Taken;
+use engine::{LegId, Wall};
 
 use super::*;
 use crate::core::test_folder::TestFolder;
@@ -79,7 +79,7 @@ impl Desk {
     fn end(&mut self, millis: u64) -> Vec<Id> {
         let end = Order::End { call: CALL, now: at(millis), why: End::RecordOff };
         self.capture.handle_order(end);
-        self.capture.handle_tick(at(millis + 400).time).ended
+        self.capture.handle_tick(at(millis + 400).time, Some(at(millis + 400).time)).ended
     }
 
     fn file(&self, name: &str) -> Vec<u8> {
@@ -122,16 +122,28 @@ fn packets_on_their_way_at_the_end_are_waited_for_and_later_ones_left_out() {
     let end = Order::End { call: CALL, now: at(1_300), why: End::CallFinished };
     desk.capture.handle_order(end);
     desk.say(11, 30);
-    assert!(desk.capture.handle_tick(at(1_699).time).ended.is_empty());
-    assert_eq!(desk.capture.handle_tick(at(1_700).time).ended.len(), 1);
+    assert!(desk.capture.handle_tick(at(1_699).time, Some(at(1_699).time)).ended.is_empty());
+    assert_eq!(desk.capture.handle_tick(at(1_700).time, Some(at(1_700).time)).ended.len(), 1);
     assert_eq!(packets(&desk.file("track-1.opus")), (1..=15).collect::<Vec<u8>>());
+}
+
+#[test]
+fn a_recording_does_not_end_before_what_was_said_in_it_was_heard() {
+    let mut desk = Desk::open();
+    let end = Order::End { call: CALL, now: at(1_300), why: End::CallFinished };
+    desk.capture.handle_order(end);
+    // The disk was slow: it is late, and batches still wait.
+    assert!(desk.capture.handle_tick(at(9_000).time, None).ended.is_empty());
+    desk.say(1, 11);
+    assert_eq!(desk.capture.handle_tick(at(9_250).time, Some(at(9_250).time)).ended.len(), 1);
+    assert_eq!(packets(&desk.file("track-1.opus")).len(), 10);
 }
 
 #[test]
 fn each_quarter_of_a_second_all_but_the_newest_packet_is_in_the_file() {
     let mut desk = Desk::open();
     desk.say(1, 14);
-    desk.capture.handle_tick(at(1_280).time);
+    desk.capture.handle_tick(at(1_280).time, Some(at(1_280).time));
     let written = desk.file("track-1.opus.part");
     assert_eq!(Reader::open(&*written).unwrap().into_packets().count(), 12);
     assert!(desk.events("timeline.jsonl.part").len() >= 4);
@@ -142,11 +154,11 @@ fn a_disk_below_its_floor_ends_the_tracks_tells_the_call_and_goes_on_once_there_
     let mut desk = Desk::open();
     desk.say(1, 11);
     desk.capture.floor = Floor { bytes: u64::MAX, percent: 0 };
-    desk.capture.handle_tick(at(2_000).time);
+    desk.capture.handle_tick(at(2_000).time, Some(at(2_000).time));
     assert_eq!(*desk.told.lock().unwrap(), [Disk::Refuses(Stop::DiskFloor)]);
     desk.say(60, 70);
     desk.capture.floor = Floor { bytes: 0, percent: 0 };
-    desk.capture.handle_tick(at(3_000).time);
+    desk.capture.handle_tick(at(3_000).time, Some(at(3_000).time));
     assert_eq!(desk.told.lock().unwrap().last(), Some(&Disk::Takes));
     desk.say(110, 120);
     desk.end(4_000);
@@ -190,7 +202,7 @@ fn a_power_cut_at_any_moment_costs_less_than_two_seconds() {
     for tick in 1..=80_u64 {
         desk.say((tick - 1) * 25 / 2 + 1, tick * 25 / 2 + 1);
         let now = 1_000 + tick * 250;
-        let due = desk.capture.handle_tick(at(now).time);
+        let due = desk.capture.handle_tick(at(now).time, Some(at(now).time));
         // The cut comes before these are on the disk.
         let said_ms = now - 1_000;
         most = most.max(said_ms - survived_ms(&desk, &synced).min(said_ms));
@@ -220,4 +232,31 @@ fn survived_ms(desk: &Desk, synced: &std::collections::BTreeMap<u64, u64>) -> u6
     let Ok(track) = folder.open("track-1.opus") else { return 0 };
     let last = Reader::open(track).unwrap().into_packets().last();
     last.map_or(0, |packet| (packet.sample + packet.samples) / 48)
+}
+
+#[test]
+fn a_recording_that_could_not_begin_is_begun_anew_once_the_disk_takes_it() {
+    let mut desk = Desk::open();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = told.clone();
+    let notices: Notices = Arc::new(move |disk| {
+        heard.lock().unwrap().push(disk);
+        true
+    });
+    // Its folder is there already: so it cannot be made.
+    let chat = ChatName { kind: "group".into(), jids: vec![], display_name: String::new() };
+    desk.capture.handle_order(Order::Begin(Box::new(Begin {
+        id: desk.id.clone(),
+        call: CallNo(9),
+        uid: "u-9".into(),
+        chat,
+        by: String::new(),
+        now: at(1_500),
+        notices,
+    })));
+    assert_eq!(*told.lock().unwrap(), [Disk::Refuses(Stop::DiskFailed)]);
+    desk.capture.handle_tick(at(3_000).time, Some(at(3_000).time));
+    desk.capture.handle_tick(at(4_100).time, Some(at(4_100).time));
+    assert_eq!(told.lock().unwrap().last(), Some(&Disk::TakesAnew));
+    assert_eq!(told.lock().unwrap().len(), 2);
 }

@@ -9,7 +9,8 @@ fn cut_off() -> Vec<(String, Vec<u8>)> {
     let mut desk = Desk::open();
     for second in 0..4 {
         desk.say(second * 50 + 1, second * 50 + 51);
-        desk.capture.handle_tick(at(2_000 + second * 1_000).time);
+        let now = at(2_000 + second * 1_000).time;
+        desk.capture.handle_tick(now, Some(now));
     }
     let folder = Root::open(desk.place.path()).unwrap().folder(&desk.id).unwrap();
     let names = folder.names().unwrap();
