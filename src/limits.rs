@@ -227,8 +227,8 @@ pub const RECORD_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 // What goes to a store.
 
-/// Bytes of one part of a large file, in memory while it is sent; smaller files go at once. S3 takes
-/// 10,000 parts of at least 5 MiB: our largest files, of 4 GiB, have 256.
+/// Bytes of one part of a large file, in memory while it is sent; smaller files go at once. S3
+/// takes 10,000 parts of at least 5 MiB: our largest files, of 4 GiB, have 256.
 pub const UPLOAD_PART_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Recordings that the uploader was told of while it was busy. Beyond: found by the next look.

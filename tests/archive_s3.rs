@@ -148,9 +148,17 @@ async fn sound_goes_after_its_days_and_is_played_from_the_store() {
     let folder = folder.to_str().expect("plain");
     let said = voxhall(&["recordings", "verify", "--dir", folder]);
     assert_eq!(said, format!("{ID}: whole, 2 files in the store\n"));
+    let mix = std::process::Command::new(env!("CARGO_BIN_EXE_voxhall"))
+        .args(["recordings", "mix", ID, "--dir", folder])
+        .output()
+        .expect("cargo has built the binary");
+    let said = String::from_utf8(mix.stderr).expect("text");
+    assert!(!mix.status.success() && said.contains("only the store has mix.opus"), "{said}");
     road.close();
     let gone = download(&server, "mix.wav", "Range: bytes=1-2\r\n").await;
     assert_eq!(gone.status, 500, "the store is away: {}", gone.head);
+    server.stop().await;
+    assert_eq!(voxhall(&["recordings", "repair", "--dir", folder]), "nothing to mend\n");
 }
 
 #[tokio::test]

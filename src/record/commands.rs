@@ -10,7 +10,7 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::archive::{self, Archive};
-use super::finish::{FinishFault, finish, list, read_report};
+use super::finish::{FinishFault, check_sound, finish, list, read_report};
 use super::finisher::unfinished;
 use super::line::TIMELINE;
 use super::mix::Options;
@@ -31,8 +31,6 @@ pub enum CommandFault {
     NoSuch(String),
     #[error("{0}: a server is recording here, it mends what needs it by itself; stop it first")]
     Busy(String),
-    #[error("{0}: its sound is in the store alone (archive.keep_local_days): fetch {1} first")]
-    Away(Id, String),
     #[error("{0}: {1}")]
     Finish(Id, FinishFault),
     #[error(transparent)]
@@ -59,7 +57,6 @@ pub fn run(flags: &RecordingsFlags, config: &Config) -> Result<bool, CommandFaul
         RecordingsAction::Show { id } => text::show(&folder(&root, id)?.1)?,
         RecordingsAction::Mix { id, layout, no_opus } => {
             let (id, folder) = folder(&root, id)?;
-            check_sound(&id, &folder)?;
             if folder.has(&format!("{TIMELINE}{PART}")) {
                 let _lock = lock(&root)?;
                 repair(&folder)?;
@@ -70,7 +67,7 @@ pub fn run(flags: &RecordingsFlags, config: &Config) -> Result<bool, CommandFaul
         }
         RecordingsAction::Export { id, to } => {
             let (id, folder) = folder(&root, id)?;
-            check_sound(&id, &folder)?;
+            check_sound(&folder).map_err(|fault| CommandFault::Finish(id.clone(), fault))?;
             let bar = bar(&id);
             export::export(&id, &folder, to, &mut |done| bar.set_position(percent(done)))?;
             bar.finish_and_clear();
@@ -111,15 +108,6 @@ fn folder(root: &Root, id: &str) -> Result<(Id, Folder), CommandFault> {
 fn recordings(root: &Root) -> io::Result<Vec<Id>> {
     let is_there = |id: &Id| root.folder(id).is_ok_and(|folder| !is_leftover(&folder));
     Ok(root.ids()?.into_iter().filter(is_there).collect())
-}
-
-/// What is made of sound needs the sound here.
-fn check_sound(id: &Id, folder: &Folder) -> Result<(), CommandFault> {
-    let ledger = Ledger::read(folder)?.unwrap_or_default();
-    match ledger.away(folder).as_slice() {
-        [] => Ok(()),
-        names => Err(CommandFault::Away(id.clone(), names.join(", "))),
-    }
 }
 
 fn lock(root: &Root) -> Result<super::store::Lock, CommandFault> {

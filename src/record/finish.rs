@@ -17,7 +17,7 @@ use super::report::{FileReport, PEAKS, REPORT, Report, TrackReport};
 use super::speakers;
 use super::store::{Folder, PART};
 use super::track::track_name;
-use super::upload::UPLOAD;
+use super::upload::{Ledger, UPLOAD};
 use crate::wire::time;
 
 /// Files of a recording's folder that are not of the recording.
@@ -34,6 +34,8 @@ pub enum FinishFault {
     Mix(#[from] MixFault),
     #[error("its mix takes {needs} bytes, and {free} are free above the floor")]
     NoRoom { needs: u64, free: u64 },
+    #[error("only the store has {0} (archive.keep_local_days): fetch that first")]
+    Away(String),
 }
 
 impl FinishFault {
@@ -63,6 +65,7 @@ pub fn finish(
     options: Options,
     go_on: &mut dyn FnMut(f32) -> bool,
 ) -> Result<Option<Report>, FinishFault> {
+    check_sound(folder)?;
     if repair(folder)? == Repaired::Empty {
         return Ok(None);
     }
@@ -80,6 +83,18 @@ pub fn finish(
     let text = serde_json::to_vec_pretty(&report).expect("a report has text keys");
     folder.write(REPORT, &text)?;
     Ok(Some(report))
+}
+
+/// What is made of sound needs the sound here.
+///
+/// # Errors
+/// Some of it is in the store alone.
+pub fn check_sound(folder: &Folder) -> Result<(), FinishFault> {
+    let ledger = Ledger::read(folder)?.unwrap_or_default();
+    match ledger.away(folder).as_slice() {
+        [] => Ok(()),
+        names => Err(FinishFault::Away(names.join(", "))),
+    }
 }
 
 /// # Errors
