@@ -62,6 +62,7 @@ impl Depot {
             .with_read_timeout(STORE_QUIET_MAX)
             // A bound for a whole answer would cut large files off.
             .with_timeout_disabled();
+        // One more try at once, for downloads too; the pace of all others is the uploader's.
         let retry = RetryConfig { max_retries: 1, retry_timeout: PACE.first, ..Default::default() };
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(bucket)
