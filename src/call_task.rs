@@ -293,6 +293,13 @@ impl CallTask {
     }
 }
 
+impl Drop for CallTask {
+    /// However it ended: nothing goes on recording a call that nobody owns.
+    fn drop(&mut self) {
+        self.end_taping();
+    }
+}
+
 fn refused(refusal: engine::Refusal) -> Refusal {
     Refusal::new(refusal.code(), refusal.to_string())
 }

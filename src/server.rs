@@ -99,10 +99,11 @@ pub async fn run(config: Config) -> Result<(), Fault> {
     });
     let stop = drained(registry.clone(), StopSignals::listen()?);
     announce(&url, &registry, tls.is_some())?;
-    signal::serve(shell, listener, tls, stop).await?;
+    let served = signal::serve(shell, listener, tls, stop).await;
     if let Some(recordings) = recordings {
         recordings.stop();
     }
+    served?;
     info!("stopped");
     Ok(())
 }

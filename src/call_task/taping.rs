@@ -95,7 +95,9 @@ impl CallTask {
         let gone: Vec<Jid> =
             taping.known.keys().filter(|who| !holds(present, who)).cloned().collect();
         for who in gone {
-            taping.known.remove(&who);
+            for leg in taping.known.remove(&who).map(|known| known.legs).unwrap_or_default() {
+                self.tape(Event::LegLeft { leg: leg.0 });
+            }
             // Whoever comes back is told again.
             taping.told.remove(&who);
             self.tape(Event::Left { jid: who.to_string() });
@@ -130,6 +132,10 @@ impl CallTask {
             if former.is_none_or(|it| !it.legs.contains(&leg.id)) {
                 self.tape(Event::Leg { leg: leg.id.0, jid: jid.clone() });
             }
+        }
+        let gone = former.map_or(&[][..], |it| &it.legs);
+        for leg in gone.iter().filter(|leg| onliner.legs.iter().all(|it| it.id != **leg)) {
+            self.tape(Event::LegLeft { leg: leg.0 });
         }
         let former = former.map(|it| &it.mute);
         match (&onliner.mute, former.is_some_and(Mute::is_muted)) {
@@ -166,6 +172,10 @@ impl CallTask {
         if disk == Disk::TakesAnew && self.taping.is_some() {
             self.end_taping();
             self.begin_taping(None);
+            if self.taping.is_none() {
+                // Refused: it has said so.
+                return;
+            }
         }
         let _ = self.input(Input::Recorder { writes: !matches!(disk, Disk::Refuses(_)) });
     }

@@ -179,3 +179,11 @@ pub const PLACE_CUT_SAMPLES: u64 = 480;
 
 /// The most that a cut blends over, 40 ms. Beyond: silence, or left out.
 pub const PLACE_BLEND_SAMPLES: u64 = 1_920;
+
+/// Between two clocks of one voice that begin anew: a device change or two. More often: the former
+/// one goes on, or a sender could fill the timeline with them.
+pub const ANEW_INTERVAL: Duration = Duration::from_secs(1);
+
+/// So much later than before, in microseconds, over a whole [`CLOCK_WINDOW`], is no network's
+/// delay: the microphone stood still.
+pub const STOOD_STILL_US: i64 = 300_000;

@@ -19,9 +19,9 @@ pub use clock::{ClockMap, ClockPoint};
 pub use place::{Placement, Sound, Step};
 
 use crate::limits::{
-    AXIS_AHEAD_MAX, AXIS_BEHIND_MAX, AXIS_REORDER_WAIT, AXIS_WAITING_MAX, CLOCK_WINDOW,
-    CONCEALED_DTX_SAMPLES, CONCEALED_LOST_SAMPLES, FILL_STEP_SAMPLES, FRAME_SAMPLES, RTP_HZ,
-    UNMUTE_SLIP_MAX,
+    ANEW_INTERVAL, AXIS_AHEAD_MAX, AXIS_BEHIND_MAX, AXIS_REORDER_WAIT, AXIS_WAITING_MAX,
+    CLOCK_WINDOW, CONCEALED_DTX_SAMPLES, CONCEALED_LOST_SAMPLES, FILL_STEP_SAMPLES, FRAME_SAMPLES,
+    RTP_HZ, STOOD_STILL_US, UNMUTE_SLIP_MAX,
 };
 use crate::slots::Arrival;
 use crate::{LegId, Time};
@@ -86,6 +86,8 @@ pub struct Axis {
     pieces: VecDeque<Piece>,
     points: VecDeque<ClockPoint>,
     window: Option<Window>,
+    /// When a clock last began anew.
+    anew_at: Option<Time>,
 }
 
 /// How the packets' numbers lie on the axis.
@@ -103,6 +105,8 @@ struct Head {
 #[derive(Clone, Copy, Debug)]
 struct Window {
     until: Time,
+    /// Where its first packet began.
+    begin: u64,
     best: ClockPoint,
 }
 
@@ -161,7 +165,8 @@ impl Axis {
         let place = self.place(&taken);
         let expected = self.expected(&taken);
         let gap = place.sample.saturating_sub(self.end) / FILL_STEP_SAMPLES * FILL_STEP_SAMPLES;
-        self.fill(gap, place.why);
+        let is_same = self.head.is_none_or(|head| head.epoch == taken.epoch);
+        self.fill(gap, place.why, is_same);
         let (begin, samples, arrival) = (self.end, u64::from(taken.samples), taken.arrival);
         self.end += samples;
         let sample = if place.is_anew { begin } else { place.base.sample };
@@ -170,7 +175,7 @@ impl Axis {
         if place.is_anew {
             self.begin_anew(begin, expected, samples, arrival.at);
         }
-        self.note_clock(begin + samples, arrival.at);
+        self.note_clock(begin, begin + samples, arrival.at);
         self.pieces.push_back(Piece::Packet(taken));
     }
 
@@ -220,10 +225,12 @@ impl Axis {
         })
     }
 
-    fn fill(&mut self, gap: u64, why: Gap) {
-        let most = match why {
-            Gap::Lost => CONCEALED_LOST_SAMPLES,
-            Gap::Unsent => CONCEALED_DTX_SAMPLES,
+    fn fill(&mut self, gap: u64, why: Gap, is_same: bool) {
+        let most = match (is_same, why) {
+            (true, Gap::Lost) => CONCEALED_LOST_SAMPLES,
+            (true, Gap::Unsent) => CONCEALED_DTX_SAMPLES,
+            // What was said while muted is told by the next packet (in-band FEC): not even that.
+            (false, _) => 0,
         };
         // Before the first packet there is nothing to go on from.
         let concealed = if self.head.is_some() { gap.min(most) } else { 0 };
@@ -240,6 +247,11 @@ impl Axis {
     /// The clock of what was before ends. Where the axis has run ahead of the time, it may not
     /// run on from there.
     fn begin_anew(&mut self, begin: u64, expected: u64, samples: u64, at: Time) {
+        // Whoever sets his timestamps anew all the time has no clock: let it go on.
+        if self.anew_at.is_some_and(|last| at.since(last) < ANEW_INTERVAL) {
+            return;
+        }
+        self.anew_at = Some(at);
         self.close_window();
         let sounded = samples * 1_000_000 / RTP_HZ;
         let at = Time::from_micros(at.as_micros().saturating_sub(sounded));
@@ -249,29 +261,33 @@ impl Axis {
 
     /// A packet's sound ended, at the latest, when it came: of a few seconds the one that was
     /// least delayed tells the clock.
-    fn note_clock(&mut self, end: u64, at: Time) {
-        let delay = |point: &ClockPoint| {
-            point.at.as_micros() as i64 - (point.sample * 1_000_000 / RTP_HZ) as i64
-        };
+    fn note_clock(&mut self, begin: u64, end: u64, at: Time) {
         let point = ClockPoint { sample: end, at, is_anew: false };
         match &mut self.window {
             Some(window) if at < window.until => {
-                if delay(&point) < delay(&window.best) {
+                if delay_us(&point) < delay_us(&window.best) {
                     window.best = point;
                 }
             }
             Some(_) | None => {
                 self.close_window();
-                self.window = Some(Window { until: at + CLOCK_WINDOW, best: point });
+                self.window = Some(Window { until: at + CLOCK_WINDOW, begin, best: point });
             }
         }
     }
 
     fn close_window(&mut self) {
-        if let Some(window) = self.window.take() {
-            self.anchor = Some(window.best);
-            self.points.push_back(window.best);
+        let Some(window) = self.window.take() else { return };
+        let former = self.anchor.replace(window.best);
+        // A network that stalled catches up within the window; a microphone that stood still does
+        // not, and all of it was said so much later.
+        let later = former.map_or(0, |former| delay_us(&window.best) - delay_us(&former));
+        if later > STOOD_STILL_US {
+            let at = sample_us(window.begin) + delay_us(&window.best);
+            let at = Time::from_micros(u64::try_from(at).unwrap_or(0));
+            self.points.push_back(ClockPoint { sample: window.begin, at, is_anew: true });
         }
+        self.points.push_back(window.best);
     }
 }
 
@@ -287,6 +303,14 @@ struct Place {
 struct Base {
     timestamp: u32,
     sample: u64,
+}
+
+fn delay_us(point: &ClockPoint) -> i64 {
+    point.at.as_micros() as i64 - sample_us(point.sample)
+}
+
+fn sample_us(sample: u64) -> i64 {
+    (u128::from(sample) * 1_000_000 / u128::from(RTP_HZ)) as i64
 }
 
 fn samples_in(span: Duration) -> u64 {

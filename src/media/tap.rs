@@ -88,7 +88,7 @@ impl Tap {
 
     /// What was taken since the last tick goes to the recorder.
     pub fn hand_over(&mut self) {
-        if self.batch.packets.is_empty() {
+        if self.batch.packets.is_empty() && self.batch.lost.is_empty() {
             return;
         }
         if let Err(mut batch) = self.sink.hand_over(std::mem::take(&mut self.batch)) {

@@ -106,7 +106,9 @@ impl Capture {
                     Err(fault) => {
                         self.stats.end();
                         error!(recording = %id, %fault, "recording cannot begin");
-                        self.fail(now, &fault);
+                        if is_full(&fault) {
+                            self.fail(now, &fault);
+                        }
                         // Where the call has no room for it, its people are told a lie until then.
                         let _ = notices(Disk::Refuses(stop_of(&fault)));
                         self.unbegun.insert(call, notices);
@@ -144,7 +146,10 @@ impl Capture {
                 continue;
             }
             if let Err(fault) = recording.handle_packet(now, taken) {
-                self.fail(now, &fault);
+                match is_full(&fault) {
+                    true => self.fail(now, &fault),
+                    false => recording.break_off(now, &fault),
+                }
             }
         }
     }
@@ -155,8 +160,11 @@ impl Capture {
         let mut due = Due::default();
         let mut fault = None;
         for recording in self.open.values_mut().flatten() {
-            // Its timeline goes on while the disk takes it, whatever the tracks do.
-            fault = recording.flush(now).err().or(fault);
+            match recording.flush(now, heard) {
+                Err(error) if is_full(&error) => fault = Some(error),
+                Err(error) => recording.break_off(now, &error),
+                Ok(()) => {}
+            }
         }
         if let Some(fault) = fault {
             self.fail(now, &fault);
@@ -274,6 +282,11 @@ impl Capture {
 
 /// [`RECORD_END_GRACE`] in microseconds.
 const GRACE_US: u64 = RECORD_END_GRACE.as_micros() as u64;
+
+/// The disk's fault, and so every recording's; others are of one folder alone.
+fn is_full(fault: &io::Error) -> bool {
+    stop_of(fault) == Stop::DiskFull
+}
 
 fn stop_of(fault: &io::Error) -> Stop {
     match fault.kind() {

@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 
 use super::Floor;
 use super::finish::{FinishFault, finish, mix_bytes, read_report};
-use super::hook::{Hook, TODO};
+use super::hook::{Hook, HookFault, TODO};
 use super::line::TIMELINE;
 use super::mix::Options;
 use super::repair::{Repaired, repair};
@@ -137,8 +137,7 @@ fn make_ready(spec: &Spec, id: &Id, stop: &AtomicBool) -> Result<Stage, FinishFa
         return Ok(Stage::Empty);
     };
     info!(recording = %id, duration_ms = report.duration_ms, "recording is ready");
-    if folder.has(TODO) {
-        run_hook(spec, id, &folder);
+    if folder.has(TODO) && run_hook(spec, id, &folder, stop) {
         folder.discard(TODO)?;
     }
     Ok(Stage::Ready(Box::new(report)))
@@ -155,12 +154,17 @@ fn check_room(spec: &Spec, folder: &Folder) -> Result<(), FinishFault> {
     if needs <= free { Ok(()) } else { Err(FinishFault::NoRoom { needs, free }) }
 }
 
-fn run_hook(spec: &Spec, id: &Id, folder: &Folder) {
-    let Some(hook) = &spec.hook else { return };
-    match hook.run(id.as_str(), folder) {
+/// False where it is to be run again.
+fn run_hook(spec: &Spec, id: &Id, folder: &Folder, stop: &AtomicBool) -> bool {
+    let Some(hook) = &spec.hook else { return true };
+    match hook.run(id.as_str(), folder, stop) {
         Ok(()) => info!(recording = %id, "hook ran"),
-        Err(fault) => warn!(recording = %id, %fault, "hook failed"),
+        Err(fault) => {
+            warn!(recording = %id, %fault, "hook failed");
+            return !matches!(fault, HookFault::Stopped);
+        }
     }
+    true
 }
 
 /// Recordings that were made and are not ready, the oldest first.

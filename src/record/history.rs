@@ -190,6 +190,7 @@ impl History {
             }
             Event::Recording { .. }
             | Event::Leg { .. }
+            | Event::LegLeft { .. }
             | Event::Talking { .. }
             | Event::Ended { .. }
             | Event::Repaired { .. }
@@ -224,10 +225,9 @@ impl History {
         }
     }
 
-    /// Tracks are numbered from 1, in the order they began.
+    /// The newest ones are asked for most.
     fn track(&mut self, number: u32) -> Option<&mut TrackHistory> {
-        let at = usize::try_from(number).ok()?.checked_sub(1)?;
-        self.tracks.get_mut(at).filter(|track| track.number == number)
+        self.tracks.iter_mut().rev().find(|track| track.number == number)
     }
 }
 

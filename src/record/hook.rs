@@ -3,7 +3,8 @@
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -15,6 +16,9 @@ pub const TODO: &str = "hook.todo";
 
 /// What it wrote.
 pub const LOG: &str = "hook.log";
+
+/// How often is looked whether the server stops.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// What to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +35,8 @@ pub enum HookFault {
     Run(#[from] io::Error),
     #[error("{0}, see hook.log")]
     Status(ExitStatus),
+    #[error("the server stops, it runs again after the next start")]
+    Stopped,
     #[error("took longer than {} s and was ended", .0.as_secs())]
     Timeout(Duration),
 }
@@ -40,7 +46,7 @@ impl Hook {
     ///
     /// # Errors
     /// It cannot be run, fails, or takes too long.
-    pub fn run(&self, id: &str, folder: &Folder) -> Result<(), HookFault> {
+    pub fn run(&self, id: &str, folder: &Folder, stop: &AtomicBool) -> Result<(), HookFault> {
         let Some((program, arguments)) = self.command.split_first() else { return Ok(()) };
         let log = folder.create_anew(LOG)?;
         let mut child = Command::new(program)
@@ -58,19 +64,36 @@ impl Hook {
             // Whoever waited may have given up.
             let _ = over.send(child.wait());
         })?;
-        let status = match waited.recv_timeout(self.timeout) {
+        let status = match self.wait(&waited, stop) {
             Ok(status) => status?,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            Err(fault) => {
                 if let Some(group) = group {
                     // It may have ended just now.
                     let _ = kill_process_group(group, Signal::KILL);
                 }
                 folder.replace(LOG, &log)?;
-                return Err(HookFault::Timeout(self.timeout));
+                return Err(fault);
             }
         };
         folder.replace(LOG, &log)?;
         if status.success() { Ok(()) } else { Err(HookFault::Status(status)) }
+    }
+
+    fn wait(
+        &self,
+        waited: &Receiver<io::Result<ExitStatus>>,
+        stop: &AtomicBool,
+    ) -> Result<io::Result<ExitStatus>, HookFault> {
+        let mut left = self.timeout;
+        loop {
+            let step = left.min(LOOK);
+            match waited.recv_timeout(step) {
+                Ok(status) => return Ok(status),
+                Err(_) if stop.load(Ordering::Relaxed) => return Err(HookFault::Stopped),
+                Err(_) if left <= step => return Err(HookFault::Timeout(self.timeout)),
+                Err(_) => left -= step,
+            }
+        }
     }
 }
 
@@ -87,7 +110,7 @@ mod tests {
         let root = Root::open(place.path()).unwrap();
         let folder = root.create(&Id::new(Wall(0))).unwrap();
         let command = ["sh", "-c", script, "hook"].map(str::to_owned).to_vec();
-        let done = Hook { command, timeout }.run("rec-1", &folder);
+        let done = Hook { command, timeout }.run("rec-1", &folder, &AtomicBool::new(false));
         let log = folder.read(LOG, 1_000).unwrap();
         (done, String::from_utf8(log).unwrap())
     }
@@ -109,6 +132,10 @@ mod tests {
         let place = TestFolder::new();
         let root = Root::open(place.path()).unwrap();
         let folder = root.create(&Id::new(Wall(0))).unwrap();
-        assert!(matches!(missing.run("rec-1", &folder), Err(HookFault::Run(_))));
+        let (go_on, stop) = (AtomicBool::new(false), AtomicBool::new(true));
+        assert!(matches!(missing.run("rec-1", &folder, &go_on), Err(HookFault::Run(_))));
+        let command = ["sh", "-c", "sleep 600 & wait"].map(str::to_owned).to_vec();
+        let long = Hook { command, timeout: Duration::from_secs(600) };
+        assert!(matches!(long.run("rec-1", &folder, &stop), Err(HookFault::Stopped)));
     }
 }

@@ -47,6 +47,10 @@ pub enum Event {
         leg: u64,
         jid: String,
     },
+    /// That connection is over.
+    LegLeft {
+        leg: u64,
+    },
     Left {
         jid: String,
     },

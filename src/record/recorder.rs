@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -133,6 +133,7 @@ fn run(
     ended: &dyn Fn(Id),
 ) {
     let mut next_tick = clock.now().time + RECORD_FLUSH;
+    let mut dirty = Vec::new();
     loop {
         let stops = orders.stop.load(Ordering::Relaxed);
         let mut wait = next_tick.since(clock.now().time);
@@ -162,9 +163,14 @@ fn run(
             next_tick = now.time + RECORD_FLUSH;
             let due = capture.handle_tick(now.time, heard);
             due.ended.into_iter().for_each(ended);
-            if !due.dirty.is_empty() {
-                // Full: the former ones are not on the disk yet, and these are dirty still.
-                let _ = sync.try_send(due.dirty);
+            dirty.extend(due.dirty);
+            dirty.sort_by_key(Arc::as_ptr);
+            dirty.dedup_by_key(|file| Arc::as_ptr(file));
+            if !dirty.is_empty() {
+                // Full: the former ones are not on the disk yet. These come with the next ones.
+                if let Err(TrySendError::Full(left)) = sync.try_send(std::mem::take(&mut dirty)) {
+                    dirty = left;
+                }
             }
         }
     }

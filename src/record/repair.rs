@@ -47,11 +47,11 @@ pub fn repair(folder: &Folder) -> io::Result<Repaired> {
     if folder.has(&format!("{TIMELINE}{PART}")) {
         return mend_timeline(folder, cut_bytes);
     }
-    Ok(match (folder.has(TIMELINE), cut_bytes) {
-        (true, 0) => Repaired::Whole,
-        (true, cut_bytes) => Repaired::Mended { cut_bytes },
-        (false, _) => Repaired::Empty,
-    })
+    match (folder.has(TIMELINE), cut_bytes) {
+        (true, 0) => Ok(Repaired::Whole),
+        (true, cut_bytes) => Ok(Repaired::Mended { cut_bytes }),
+        (false, _) => without_beginning(folder),
+    }
 }
 
 /// Bytes that were taken away.
@@ -110,7 +110,7 @@ fn mend_timeline(folder: &Folder, cut_tracks: u64) -> io::Result<Repaired> {
     let good = good_lines(&content);
     let (lines, _) = line::read(&content[..good]);
     if !matches!(lines.first().map(|line| &line.event), Some(Event::Recording { .. })) {
-        return Ok(Repaired::Empty);
+        return without_beginning(folder);
     }
     let cut_bytes = cut_tracks + (content.len() - good) as u64;
     let file = folder.open_to_change(&part)?;
@@ -125,16 +125,19 @@ fn mend_timeline(folder: &Folder, cut_tracks: u64) -> io::Result<Repaired> {
     Ok(Repaired::Mended { cut_bytes })
 }
 
-/// Bytes up to the end of the last whole line.
-fn good_lines(content: &[u8]) -> usize {
-    let mut good = 0;
-    for line in content.split_inclusive(|byte| *byte == b'\n') {
-        if !line.ends_with(b"\n") || serde_json::from_slice::<Line>(line).is_err() {
-            break;
-        }
-        good += line.len();
+/// Nobody knows whose call it was. Voices that are there all the same are somebody's to look at.
+fn without_beginning(folder: &Folder) -> io::Result<Repaired> {
+    let has_track = folder.names()?.iter().any(|name| track_number(name).is_some());
+    match has_track {
+        true => Err(io::Error::new(io::ErrorKind::InvalidData, "its timeline has no beginning")),
+        false => Ok(Repaired::Empty),
     }
-    good
+}
+
+/// Bytes up to the end of the last whole line. One that is garbled before it is left out by
+/// whoever reads, and takes nothing else with it.
+fn good_lines(content: &[u8]) -> usize {
+    content.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
 }
 
 /// When the last thing that is known was said or happened.

@@ -183,3 +183,48 @@ fn what_was_said_before_the_beginning_is_left_out() {
     assert_eq!(placement.place(-80, FRAME, Sound::Voice), Step::Skip(80));
     assert_eq!(placement.next(), 880);
 }
+
+#[test]
+fn a_microphone_that_stood_still_is_late_from_then_on_and_no_longer_before() {
+    let mut axis = Axis::default();
+    // After ten seconds its clock stands still for two.
+    for index in 1..=1_500_u64 {
+        let stood = if index > 500 { 2_000 } else { 0 };
+        let taken = packet(index, index * 20 + stood);
+        axis.handle_packet(taken.arrival.at, taken);
+        while axis.poll_piece().is_some() {}
+    }
+    axis.flush();
+    let points: Vec<_> = core::iter::from_fn(|| axis.poll_point()).collect();
+    let map = ClockMap::new(&points);
+    let off_ms = |index: u64, stood: i64| {
+        (map.at_us(index * FRAME).unwrap() / 1_000 - (index as i64 * 20 + stood)).abs()
+    };
+    assert!(off_ms(200, 0) < 10, "{}", off_ms(200, 0));
+    assert!(off_ms(900, 2_000) < 10 && off_ms(1_500, 2_000) < 10, "{points:?}");
+}
+
+#[test]
+fn a_sender_without_a_clock_gives_no_more_than_a_point_or_two_a_second() {
+    let mut axis = Axis::default();
+    for index in 1..=4_000_u64 {
+        let stamp = (index as u32).wrapping_mul(2_654_435_761);
+        let mut taken = stamped(index, stamp, 0);
+        taken.arrival.at = Time::from_micros(index * 2_500);
+        axis.handle_packet(taken.arrival.at, taken);
+        while axis.poll_piece().is_some() {}
+    }
+    axis.flush();
+    let points = core::iter::from_fn(|| axis.poll_point()).count();
+    assert!(points <= 30, "{points} in ten seconds");
+}
+
+#[test]
+fn nothing_is_concealed_over_a_mute() {
+    let mut axis = Axis::default();
+    let unmuted = Taken { epoch: 2, ..stamped(12, 967 + 12 * 960, 260) };
+    take(&mut axis, [packet(1, 20), unmuted]);
+    axis.flush();
+    let pieces = written(&mut axis);
+    assert!(pieces.iter().all(|(kind, _)| *kind != 'c'), "{pieces:?}");
+}

@@ -9,9 +9,9 @@ use engine::timeline::Taken;
 use engine::{LegId, Now, Time};
 
 use super::{Begin, Disk, Notices};
-use crate::limits::{RECORD_LINES_BYTES_MAX, RECORD_MAX, RECORD_TRACKS_MAX};
+use crate::limits::{RECORD_END_GRACE, RECORD_LINES_BYTES_MAX, RECORD_MAX, RECORD_TRACKS_MAX};
 use crate::record::append::Append;
-use crate::record::line::{End, Event, Line, TIMELINE, VERSION};
+use crate::record::line::{End, Event, Line, Stop, TIMELINE, VERSION};
 use crate::record::store::{Folder, Id, Root};
 use crate::record::track::Track;
 use crate::wire::time;
@@ -32,6 +32,10 @@ pub struct Recording {
     names: Names,
     tracks: BTreeMap<LegId, Track>,
     tracks_made: u32,
+    /// Legs that are gone, and when.
+    leaving: Vec<(Time, LegId)>,
+    /// Since when nothing of it can be written.
+    broken: Option<Time>,
     ending: Option<(Now, End)>,
     notices: Notices,
     /// What the call knows of the disk.
@@ -71,6 +75,8 @@ impl Recording {
             names: Names::default(),
             tracks: BTreeMap::new(),
             tracks_made: 0,
+            leaving: Vec::new(),
+            broken: None,
             ending: None,
             notices: begin.notices,
             told: Disk::Takes,
@@ -84,6 +90,9 @@ impl Recording {
 
     pub fn note(&mut self, at: Time, event: Event) {
         self.names.note(&event);
+        if let Event::LegLeft { leg } = event {
+            self.leaving.push((at, LegId(leg)));
+        }
         self.lines.add(at, event);
     }
 
@@ -94,7 +103,27 @@ impl Recording {
 
     /// Whether what came at that time belongs to it.
     pub fn takes(&self, at: Time) -> bool {
-        at >= self.began && self.ends_at().is_none_or(|end| at <= end)
+        !self.is_broken() && at >= self.began && self.ends_at().is_none_or(|end| at <= end)
+    }
+
+    /// Its folder cannot be written, for a reason of its own: it takes no more, its call is told,
+    /// and what it has is mended later.
+    pub fn break_off(&mut self, now: Time, fault: &io::Error) {
+        if self.is_broken() {
+            return;
+        }
+        tracing::error!(recording = %self.id, %fault, "recording breaks off, others go on");
+        let why = Stop::DiskFailed;
+        self.note(now, Event::Stopped { why });
+        // Whatever can still be ended is.
+        let _ = self.end_tracks(now);
+        let _ = (self.notices)(Disk::Refuses(why));
+        self.told = Disk::Refuses(why);
+        self.broken = Some(now);
+    }
+
+    const fn is_broken(&self) -> bool {
+        self.broken.is_some()
     }
 
     /// As long as one may be, and not ending yet.
@@ -129,20 +158,36 @@ impl Recording {
             self.begin_track(at, leg)?;
         }
         if let Some(track) = self.tracks.get_mut(&leg) {
-            track.handle_packet(now, taken);
+            // By the time it came: the recorder may be late, and packets of one batch are not.
+            track.handle_packet(at, taken);
             track.drain(now, &mut |(at, event)| self.lines.add(at, event));
         }
         Ok(())
     }
 
-    /// Writes what waits: the timeline too where a track cannot be written.
+    /// Ends the tracks of legs that are gone, once all they said was heard.
+    fn end_left(&mut self, now: Time, heard: Option<Time>) -> io::Result<()> {
+        let is_over = |(at, _): &mut (Time, LegId)| {
+            heard.is_some_and(|heard| heard >= *at + RECORD_END_GRACE)
+        };
+        let over: Vec<(Time, LegId)> = self.leaving.extract_if(.., is_over).collect();
+        let tracks = over.iter().filter_map(|(_, leg)| self.tracks.remove(leg));
+        let tracks: Vec<Track> = tracks.collect();
+        let ended = tracks.into_iter().map(|track| self.end_track(now, track));
+        ended.fold(Ok(()), Result::and)
+    }
+
+    /// Writes what waits: the timeline too where a track cannot be written. `heard`: until when all
+    /// that was handed over has been heard; `None` while more lies before the recorder.
     ///
     /// # Errors
     /// The disk fails or is full.
-    pub fn flush(&mut self, now: Time) -> io::Result<()> {
-        let mut flushed = Ok(());
+    pub fn flush(&mut self, now: Time, heard: Option<Time>) -> io::Result<()> {
+        let mut flushed = self.end_left(now, heard);
         for track in self.tracks.values_mut() {
-            track.handle_timeout(now);
+            if let Some(heard) = heard {
+                track.handle_timeout(heard);
+            }
             track.drain(now, &mut |(at, event)| self.lines.add(at, event));
             let track = track.flush();
             flushed = flushed.and(track);
@@ -169,7 +214,7 @@ impl Recording {
     /// Tells the call what the disk does, once each change.
     pub fn tell(&mut self, disk: Disk) {
         // Another one begins: it will tell.
-        let is_news = disk != self.told && self.told != Disk::TakesAnew;
+        let is_news = disk != self.told && self.told != Disk::TakesAnew && !self.is_broken();
         if is_news && (self.notices)(disk) {
             self.told = disk;
         }

@@ -299,3 +299,45 @@ fn a_recording_of_a_week_goes_on_in_another() {
     desk.capture.handle_tick(at(1_000 + week).time, None);
     assert_eq!(*desk.told.lock().unwrap(), [Disk::TakesAnew]);
 }
+
+#[test]
+fn the_track_of_a_leg_that_is_gone_ends_once_all_it_said_was_heard() {
+    let mut desk = Desk::open();
+    desk.say(1, 11);
+    desk.capture.handle_order(Order::Note {
+        call: CALL,
+        at: at(1_300).time,
+        event: Event::LegLeft { leg: LEG },
+    });
+    desk.say(11, 14);
+    desk.capture.handle_tick(at(1_500).time, Some(at(1_500).time));
+    assert_eq!(desk.names(), ["timeline.jsonl.part", "track-1.opus.part"]);
+    desk.capture.handle_tick(at(1_750).time, None);
+    desk.capture.handle_tick(at(1_800).time, Some(at(1_700).time));
+    assert_eq!(desk.names(), ["timeline.jsonl.part", "track-1.opus"]);
+    assert_eq!(packets(&desk.file("track-1.opus")).len(), 13);
+}
+
+#[test]
+fn packets_that_the_recorder_takes_late_are_not_late_to_each_other() {
+    let mut desk = Desk::open();
+    desk.say(1, 4);
+    let packets_in = [5, 4, 6].map(|index| taken(index, 1_000 + index * 20)).to_vec();
+    // A slow disk: all of it a second later.
+    desk.capture.handle_batch(at(2_200).time, Batch { packets: packets_in, ..Batch::default() });
+    desk.end(2_300);
+    assert_eq!(packets(&desk.file("track-1.opus")), [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn a_recording_whose_folder_is_gone_breaks_off_alone() {
+    let mut desk = Desk::open();
+    desk.say(1, 4);
+    std::fs::remove_dir_all(desk.place.path().join(desk.id.as_str())).unwrap();
+    desk.note(Event::Leg { leg: 9, jid: "d-boris".into() });
+    let boris = Taken { leg: LegId(9), ..taken(5, 1_100).1 };
+    let batch = Batch { packets: vec![(CALL, boris)], ..Batch::default() };
+    desk.capture.handle_batch(at(1_100).time, batch);
+    assert_eq!(*desk.told.lock().unwrap(), [Disk::Refuses(Stop::DiskFailed)]);
+    assert_eq!(desk.capture.disk, Disk::Takes);
+}

@@ -25,9 +25,11 @@ pub fn export(
     std::fs::create_dir(&place)?;
     let names = report.files.iter().map(|file| file.name.as_str());
     for name in names.chain([crate::record::report::REPORT]) {
+        // The folder knows which names are ours: ask it before a file is made of one.
+        let mut file = folder.open(name)?;
         let mut copy = OpenOptions::new();
         let mut copy = copy.write(true).create_new(true).mode(0o600).open(place.join(name))?;
-        io::copy(&mut folder.open(name)?, &mut copy)?;
+        io::copy(&mut file, &mut copy)?;
     }
     let fault = |fault: FinishFault| CommandFault::Finish(id.clone(), fault);
     let history = History::read(folder).map_err(|it| fault(it.into()))?;

@@ -89,8 +89,9 @@ impl Voice {
 
     fn open(&mut self, folder: &Folder) -> Result<State, MixFault> {
         let opened = folder.open(&self.name).map_err(Into::into).and_then(Reader::open);
-        let mut reader = match opened {
-            Ok(reader) => reader,
+        let begun = opened.and_then(|mut reader| Ok((reader.packet()?, reader)));
+        let (next, reader) = match begun {
+            Ok(begun) => begun,
             Err(fault) => {
                 tracing::warn!(track = self.name, %fault, "track is damaged");
                 self.is_damaged = true;
@@ -98,7 +99,6 @@ impl Voice {
             }
         };
         let decoder = opus::Decoder::new(RATE as u32, opus::Channels::Mono)?;
-        let next = reader.packet()?;
         let decoding = Decoding { reader, decoder, next, silent_samples: 0 };
         Ok(State::Open(Box::new(decoding)))
     }
