@@ -401,7 +401,7 @@ async fn features_tell_what_the_server_can() {
     let server = Server::start();
     let (status, features) = server.fetch("/features.json").await;
     let expected = json!({ "ice_servers": [], "calls": true, "calls_version": 1,
-        "calls_audio_enabled": true, "calls_video_enabled": false, "calls_record": false,
+        "calls_audio_enabled": true, "calls_video_enabled": false, "calls_record": true,
         "mobile_calls": true, "only_one_device_per_call": true,
         "max_participants_per_call": 1000, "resend_timeout": 10 });
     assert_eq!((status, features), (200, expected));
