@@ -181,10 +181,10 @@ pub const RECORD_TRACK_SAMPLES_MAX: u64 = 12 * 3_600 * 48_000;
 /// was concealed.
 pub const RECORD_GAP_TOLD_SAMPLES: u64 = 4_800;
 
-/// Tracks of one recording. Beyond: not recorded, counted.
+/// Tracks of one recording. Beyond: not recorded.
 pub const RECORD_TRACKS_MAX: u32 = 10_000;
 
-/// Bytes of a timeline that wait for a full disk. Beyond: lines are lost, counted.
+/// Bytes of a timeline that wait for a full disk. Beyond: lines are lost.
 pub const RECORD_LINES_BYTES_MAX: usize = 1024 * 1024;
 
 /// Recordings that wait to be made ready. Beyond: made ready after the next start.

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use engine::{Now, Time};
 use tracing::{error, info, warn};
 
-pub use recording::Names;
 use recording::Recording;
 
 use super::Floor;

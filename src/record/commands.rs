@@ -12,12 +12,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::archive::{self, Archive};
 use super::finish::{FinishFault, check_sound, finish, list, read_report};
 use super::finisher::unfinished;
-use super::line::TIMELINE;
+use super::line::TIMELINE_PART;
 use super::mix::Options;
 use super::ogg::Reader;
 use super::repair::{Repaired, repair};
 use super::report::REPORT;
-use super::store::{Folder, Id, PART, Root};
+use super::store::{Folder, Id, Root};
 use super::track::track_number;
 use super::upload::{Ledger, is_leftover};
 use crate::config::{Config, RecordingsAction, RecordingsFlags};
@@ -57,7 +57,7 @@ pub fn run(flags: &RecordingsFlags, config: &Config) -> Result<bool, CommandFaul
         RecordingsAction::Show { id } => text::show(&folder(&root, id)?.1)?,
         RecordingsAction::Mix { id, layout, no_opus } => {
             let (id, folder) = folder(&root, id)?;
-            if folder.has(&format!("{TIMELINE}{PART}")) {
+            if folder.has(TIMELINE_PART) {
                 let _lock = lock(&root)?;
                 repair(&folder)?;
             }

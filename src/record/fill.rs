@@ -1,8 +1,7 @@
 //! The packets that stand for what never came (RFC 7845 section 4.1): frames without a byte, which
 //! a decoder conceals, and frames of CELT that say silence.
 
-/// Longest packet in samples: 120 ms (RFC 6716 section 3.4, R5).
-const PACKET_SAMPLES_MAX: u64 = 5_760;
+use engine::limits::OPUS_PACKET_SAMPLES;
 
 /// CELT, full band, mono: 2.5, 5, 10 and 20 ms.
 const CELT: [(u64, u8); 4] = [(960, 31), (480, 30), (240, 29), (120, 28)];
@@ -63,7 +62,7 @@ fn lay(
 ) {
     for (size, config) in sizes {
         while samples >= *size {
-            let frames = (samples / size).min(PACKET_SAMPLES_MAX / size);
+            let frames = (samples / size).min(u64::from(OPUS_PACKET_SAMPLES) / size);
             let mut payload = vec![config << 3 | stereo | 3, frames as u8];
             payload.extend(frame.repeat(frames as usize));
             packet(&payload, frames * size);

@@ -46,13 +46,9 @@ impl FinishFault {
 }
 
 /// Bytes of the mix that a recording will have, about.
-///
-/// # Errors
-/// What lies there is no recording.
-pub fn mix_bytes(folder: &Folder, options: Options) -> Result<u64, FinishFault> {
-    let history = History::read(folder)?;
+pub fn mix_bytes(history: &History, options: Options) -> u64 {
     let channels = u64::from(options.layout.channels(history.people.len()));
-    Ok(history.duration_us * mix::RATE / 1_000_000 * 2 * channels)
+    mix::samples(history) * 2 * channels
 }
 
 /// Makes a recording ready; `None` for a folder in which nothing was ever recorded. `go_on` hears
@@ -65,6 +61,15 @@ pub fn finish(
     options: Options,
     go_on: &mut dyn FnMut(f32) -> bool,
 ) -> Result<Option<Report>, FinishFault> {
+    let history = prepare(folder)?;
+    history.map(|history| derive(folder, history, options, go_on)).transpose()
+}
+
+/// Mends what was captured and reads it; `None` as [`finish`].
+///
+/// # Errors
+/// As [`finish`].
+pub fn prepare(folder: &Folder) -> Result<Option<History>, FinishFault> {
     check_sound(folder)?;
     if repair(folder)? == Repaired::Empty {
         return Ok(None);
@@ -72,6 +77,19 @@ pub fn finish(
     let mut history = History::read(folder)?;
     // A track that was cut off before its first page has left nothing.
     history.tracks.retain(|track| folder.has(&track_name(track.number)));
+    Ok(Some(history))
+}
+
+/// Makes all that is derived.
+///
+/// # Errors
+/// As [`finish`].
+pub fn derive(
+    folder: &Folder,
+    history: History,
+    options: Options,
+    go_on: &mut dyn FnMut(f32) -> bool,
+) -> Result<Report, FinishFault> {
     let mixed = mix::mix(folder, &history, options, go_on)?;
     let peaks = serde_json::to_vec(&mixed.peaks).expect("numbers can be written");
     folder.write(PEAKS, &peaks)?;
@@ -82,7 +100,7 @@ pub fn finish(
     report.files = list(folder)?;
     let text = serde_json::to_vec_pretty(&report).expect("a report has text keys");
     folder.write(REPORT, &text)?;
-    Ok(Some(report))
+    Ok(report)
 }
 
 /// What is made of sound needs the sound here.

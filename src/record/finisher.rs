@@ -10,14 +10,14 @@ use std::thread::JoinHandle;
 use tracing::{error, info, warn};
 
 use super::Floor;
-use super::finish::{FinishFault, finish, mix_bytes, read_report};
+use super::finish::{FinishFault, derive, mix_bytes, prepare, read_report};
+use super::history::History;
 use super::hook::{Hook, HookFault, TODO};
-use super::line::TIMELINE;
+use super::line::{TIMELINE, TIMELINE_PART};
 use super::mix::Options;
-use super::repair::{Repaired, repair};
 use super::report::{REPORT, Report};
 use super::stats::Stats;
-use super::store::{Folder, Id, PART, Root};
+use super::store::{Folder, Id, Root};
 use crate::limits::RECORD_UNFINISHED_MAX;
 
 /// What becomes of a recording on its way.
@@ -124,11 +124,15 @@ fn make_ready(spec: &Spec, id: &Id, stop: &AtomicBool) -> Result<Stage, FinishFa
             if spec.hook.is_some() {
                 folder.write(TODO, b"")?;
             }
-            check_room(spec, &folder)?;
-            finish(&folder, spec.options, &mut |done| {
-                (spec.told)(id, Stage::Finishing((done * 100.0) as u8));
-                !stop.load(Ordering::Relaxed)
-            })?
+            let history = prepare(&folder)?;
+            let made = history.map(|history| {
+                check_room(spec, &history)?;
+                derive(&folder, history, spec.options, &mut |done| {
+                    (spec.told)(id, Stage::Finishing((done * 100.0) as u8));
+                    !stop.load(Ordering::Relaxed)
+                })
+            });
+            made.transpose()?
         }
     };
     let Some(report) = report else {
@@ -144,11 +148,8 @@ fn make_ready(spec: &Spec, id: &Id, stop: &AtomicBool) -> Result<Stage, FinishFa
 }
 
 /// A mix may be as large as the disk: what is recorded now needs it more.
-fn check_room(spec: &Spec, folder: &Folder) -> Result<(), FinishFault> {
-    if repair(folder)? == Repaired::Empty {
-        return Ok(());
-    }
-    let needs = mix_bytes(folder, spec.options)?;
+fn check_room(spec: &Spec, history: &History) -> Result<(), FinishFault> {
+    let needs = mix_bytes(history, spec.options);
     let space = spec.root.space()?;
     let free = space.free.saturating_sub(spec.floor.bytes(space));
     if needs <= free { Ok(()) } else { Err(FinishFault::NoRoom { needs, free }) }
@@ -174,7 +175,7 @@ fn run_hook(spec: &Spec, id: &Id, folder: &Folder, stop: &AtomicBool) -> bool {
 pub fn unfinished(root: &Root) -> io::Result<Vec<Id>> {
     let is_open = |id: &Id| {
         root.folder(id).is_ok_and(|folder| {
-            let begun = folder.has(TIMELINE) || folder.has(&format!("{TIMELINE}{PART}"));
+            let begun = folder.has(TIMELINE) || folder.has(TIMELINE_PART);
             begun && (!folder.has(REPORT) || folder.has(TODO))
         })
     };

@@ -209,11 +209,11 @@ impl History {
                     known.lost_samples = *lost_samples;
                 }
             }
-            Event::Clock { sample, .. } if *sample > SAMPLE_MAX => {}
-            Event::Clock { track, sample, anew } => {
-                if let Some(known) = self.track(*track) {
-                    let at = Time::from_micros(line.at_us);
-                    known.points.push(ClockPoint { sample: *sample, at, is_anew: *anew });
+            Event::Clock { .. } => {
+                if let Some((track, point)) = point_of(line)
+                    && let Some(known) = self.track(track)
+                {
+                    known.points.push(point);
                 }
             }
             Event::Gap { track, samples, .. } => self.gaps.push(GapReport {
@@ -235,7 +235,15 @@ impl History {
 pub const LINE_US_MAX: u64 = (RECORD_MAX.as_micros() + 24 * 3_600 * 1_000_000) as u64;
 
 /// Samples of so long an axis, and as much again for one that ran ahead.
-pub const SAMPLE_MAX: u64 = LINE_US_MAX / 1_000_000 * 48_000 * 2;
+const SAMPLE_MAX: u64 = LINE_US_MAX / 1_000_000 * 48_000 * 2;
+
+/// What a line says of a track's clock; what a broken disk made of its numbers places nothing.
+pub fn point_of(line: &Line) -> Option<(u32, ClockPoint)> {
+    let Event::Clock { track, sample, anew } = line.event else { return None };
+    let at = Time::from_micros(line.at_us);
+    let is_sane = line.at_us <= LINE_US_MAX && sample <= SAMPLE_MAX;
+    is_sane.then_some((track, ClockPoint { sample, at, is_anew: anew }))
+}
 
 /// Where each person stands in the list.
 #[derive(Default)]

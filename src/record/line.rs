@@ -10,6 +10,9 @@ pub const VERSION: u32 = 1;
 /// The file's name.
 pub const TIMELINE: &str = "timeline.jsonl";
 
+/// What it is called while the recording is being made, or was cut off.
+pub const TIMELINE_PART: &str = "timeline.jsonl.part";
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {

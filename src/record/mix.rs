@@ -9,6 +9,7 @@ mod wav;
 
 use std::io;
 
+use engine::limits::RTP_HZ;
 use engine::timeline::ClockMap;
 
 use super::history::{History, Unreadable};
@@ -24,7 +25,7 @@ use wav::WavFiles;
 pub use crate::config::Mix as Layout;
 
 /// Samples a second of everything here.
-pub const RATE: u64 = 48_000;
+pub const RATE: u64 = RTP_HZ;
 
 /// What is mixed at once: a second.
 const BLOCK: usize = RATE as usize;
@@ -44,8 +45,6 @@ pub struct Mixed {
     pub peaks: Peaks,
     /// When each track begins and ends, in samples of the mix, in the order of the history's.
     pub spans: Vec<(u64, u64)>,
-    /// Tracks that are damaged, and from where on nothing is heard of them.
-    pub damaged: Vec<String>,
 }
 
 /// Why there is no mix.
@@ -76,26 +75,21 @@ pub fn mix(
     options: Options,
     go_on: &mut dyn FnMut(f32) -> bool,
 ) -> Result<Mixed, MixFault> {
-    let samples = history.duration_us * RATE / 1_000_000;
+    let samples = samples(history);
     let mut desk = Desk::open(history, options.layout)?;
     let mut wav = WavFiles::create(folder, desk.channels)?;
     let mut small = match options.opus {
         true => Some(OpusFile::create(folder, options.layout)?),
         false => None,
     };
-    let mut at = 0;
-    while at < samples {
-        let length = BLOCK.min((samples - at) as usize);
-        let block = desk.block(folder, at, length)?;
-        wav.write(&block)?;
+    let channels = desk.channels;
+    desk.run(folder, samples, |block, done| {
+        wav.write(block)?;
         if let Some(small) = &mut small {
-            small.write(&block, desk.channels)?;
+            small.write(block, channels)?;
         }
-        at += length as u64;
-        if !go_on(at as f32 / samples as f32) {
-            return Err(MixFault::Stopped);
-        }
-    }
+        if go_on(done) { Ok(()) } else { Err(MixFault::Stopped) }
+    })?;
     wav.finish()?;
     small.map(|small| small.finish()).transpose()?;
     Ok(desk.close(history, samples))
@@ -112,20 +106,22 @@ pub fn aligned(
     to: &std::path::Path,
     told: &mut dyn FnMut(f32),
 ) -> Result<(), MixFault> {
-    let samples = history.duration_us * RATE / 1_000_000;
     let mut desk = Desk::open(history, Layout::Mono)?;
     desk.voices.retain(|voice| voice.person == person);
     let mut wav = hound::WavWriter::create(to, wav::spec(1))?;
-    let mut at = 0;
-    while at < samples {
-        let length = BLOCK.min((samples - at) as usize);
-        for sample in desk.block(folder, at, length)? {
-            wav.write_sample(sample)?;
+    desk.run(folder, samples(history), |block, done| {
+        for sample in block {
+            wav.write_sample(*sample)?;
         }
-        at += length as u64;
-        told(at as f32 / samples as f32);
-    }
+        told(done);
+        Ok(())
+    })?;
     Ok(wav.finalize()?)
+}
+
+/// How long a mix is: as long as its recording.
+pub fn samples(history: &History) -> u64 {
+    history.duration_us * RATE / 1_000_000
 }
 
 /// All voices of a call.
@@ -151,6 +147,23 @@ impl Desk {
         let duration_ms = history.duration_us / 1_000;
         let peaks = PeakMeter::new(duration_ms, people);
         Ok(Desk { voices, channels, layout, people, peaks, sum: Vec::new() })
+    }
+
+    /// Mixes block by block; `each` hears a block and the share that is done, 0 to 1.
+    fn run(
+        &mut self,
+        folder: &Folder,
+        samples: u64,
+        mut each: impl FnMut(&[i16], f32) -> Result<(), MixFault>,
+    ) -> Result<(), MixFault> {
+        let mut at = 0;
+        while at < samples {
+            let length = BLOCK.min((samples - at) as usize);
+            let block = self.block(folder, at, length)?;
+            at += length as u64;
+            each(&block, at as f32 / samples as f32)?;
+        }
+        Ok(())
     }
 
     /// The next `length` samples from `at` on, channels interleaved.
@@ -182,10 +195,7 @@ impl Desk {
     fn close(self, history: &History, samples: u64) -> Mixed {
         let mut mixed = Mixed { peaks: self.peaks.finish(), ..Mixed::default() };
         for voice in self.voices {
-            let (name, heard) = (voice.name.clone(), voice.close(samples));
-            if heard.is_damaged {
-                mixed.damaged.push(name);
-            }
+            let heard = voice.close(samples);
             mixed.spans.push(heard.span);
             let jid = history.people.get(heard.person).map(|it| it.jid.clone());
             let said = heard
@@ -236,6 +246,3 @@ fn gains(layout: Layout, channels: usize, person: usize, people: usize) -> Vec<i
 
 /// Channels of a WAV file, beyond which people share: what readers take.
 const CHANNELS_MAX: u16 = 64;
-
-#[cfg(test)]
-mod tests;

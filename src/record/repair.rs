@@ -3,11 +3,10 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use engine::Time;
 use engine::timeline::{ClockMap, ClockPoint};
 
-use super::history::{LINE_US_MAX, SAMPLE_MAX};
-use super::line::{self, Event, Line, TIMELINE};
+use super::history::{LINE_US_MAX, point_of};
+use super::line::{self, Event, Line, TIMELINE, TIMELINE_PART};
 use super::ogg::{self, Pages, ReadFault};
 use super::store::{Folder, PART};
 use super::track::{track_name, track_number};
@@ -44,7 +43,7 @@ pub fn repair(folder: &Folder) -> io::Result<Repaired> {
             (None, _) => folder.discard(&name)?,
         }
     }
-    if folder.has(&format!("{TIMELINE}{PART}")) {
+    if folder.has(TIMELINE_PART) {
         return mend_timeline(folder, cut_bytes);
     }
     match (folder.has(TIMELINE), cut_bytes) {
@@ -105,15 +104,15 @@ fn scan(file: impl Read) -> io::Result<Good> {
 }
 
 fn mend_timeline(folder: &Folder, cut_tracks: u64) -> io::Result<Repaired> {
-    let part = format!("{TIMELINE}{PART}");
-    let content = folder.read(&part, TIMELINE_BYTES_MAX)?;
+    let part = TIMELINE_PART;
+    let content = folder.read(part, TIMELINE_BYTES_MAX)?;
     let good = good_lines(&content);
     let (lines, _) = line::read(&content[..good]);
     if !matches!(lines.first().map(|line| &line.event), Some(Event::Recording { .. })) {
         return without_beginning(folder);
     }
     let cut_bytes = cut_tracks + (content.len() - good) as u64;
-    let file = folder.open_to_change(&part)?;
+    let file = folder.open_to_change(part)?;
     file.set_len(good as u64)?;
     let is_over = |line: &Line| matches!(line.event, Event::Ended { .. } | Event::Repaired { .. });
     if !lines.iter().any(is_over) {
@@ -150,25 +149,13 @@ fn end_of(folder: &Folder, lines: &[Line]) -> io::Result<u64> {
         let Ok(reader) = ogg::Reader::open(file) else { continue };
         let last = reader.into_packets().last();
         let samples = last.map_or(0, |packet| packet.sample + packet.samples);
-        let said = ClockMap::new(&points_of(lines, track)).at_us(samples);
+        let points = lines.iter().filter_map(point_of).filter(|(number, _)| *number == track);
+        let points: Vec<ClockPoint> = points.map(|(_, point)| point).collect();
+        let said = ClockMap::new(&points).at_us(samples);
         let said = said.and_then(|said| u64::try_from(said).ok());
         end = end.max(said.filter(|said| *said <= LINE_US_MAX).unwrap_or(0));
     }
     Ok(end)
-}
-
-/// The clock of a track, as its lines have it.
-pub fn points_of(lines: &[Line], number: u32) -> Vec<ClockPoint> {
-    let points = lines.iter().filter_map(|line| match line.event {
-        Event::Clock { track, sample, anew }
-            if track == number && line.at_us <= LINE_US_MAX && sample <= SAMPLE_MAX =>
-        {
-            let at = Time::from_micros(line.at_us);
-            Some(ClockPoint { sample, at, is_anew: anew })
-        }
-        _ => None,
-    });
-    points.collect()
 }
 
 #[cfg(test)]

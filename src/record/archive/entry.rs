@@ -6,10 +6,10 @@ use std::io::{self, Read};
 use super::marks::Marks;
 use crate::core::{ChatKey, Jid};
 use crate::record::finish::read_report;
-use crate::record::line::{self, ChatName, Event, TIMELINE};
+use crate::record::line::{self, ChatName, Event, TIMELINE, TIMELINE_PART};
 use crate::record::progress::State;
 use crate::record::report::{FileReport, REPORT, Report};
-use crate::record::store::{Folder, Id, PART};
+use crate::record::store::{Folder, Id};
 
 /// A timeline's first line is looked for in so many bytes; it has under 1 KiB.
 const FIRST_LINE_BYTES_MAX: u64 = 16 * 1024;
@@ -78,7 +78,7 @@ pub(super) fn find(id: &Id, folder: &Folder) -> io::Result<Found> {
 
 /// Whether the folder's recording is still being made, or to be finished, where nobody tells.
 pub(super) fn is_being_made(folder: &Folder) -> bool {
-    folder.has(&format!("{TIMELINE}{PART}"))
+    folder.has(TIMELINE_PART)
 }
 
 fn of_report(id: &Id, report: Report, folder: &Folder) -> io::Result<Entry> {
@@ -127,7 +127,7 @@ fn of_line(id: &Id, line: &[u8], folder: &Folder) -> io::Result<Entry> {
 
 /// `None` while it is not whole.
 fn first_line(folder: &Folder) -> io::Result<Option<Vec<u8>>> {
-    let file = match folder.open(&format!("{TIMELINE}{PART}")) {
+    let file = match folder.open(TIMELINE_PART) {
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => folder.open(TIMELINE),
         opened => opened,
     };

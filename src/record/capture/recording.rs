@@ -18,7 +18,7 @@ use crate::wire::time;
 
 /// Who speaks on which leg: his jid and his name.
 #[derive(Default)]
-pub struct Names {
+struct Names {
     legs: BTreeMap<LegId, String>,
     people: BTreeMap<String, String>,
 }

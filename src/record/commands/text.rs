@@ -2,9 +2,9 @@
 
 use super::{CommandFault, say};
 use crate::record::finish::read_report;
-use crate::record::line::{self, Event, TIMELINE};
+use crate::record::line::{self, Event, TIMELINE, TIMELINE_PART};
 use crate::record::report::{REPORT, Report};
-use crate::record::store::{Folder, PART, Root};
+use crate::record::store::{Folder, Root};
 
 /// A line a recording.
 pub fn list(root: &Root, json: bool) -> Result<(), CommandFault> {
@@ -31,7 +31,7 @@ pub fn list(root: &Root, json: bool) -> Result<(), CommandFault> {
 }
 
 fn state(folder: &Folder) -> &'static str {
-    match folder.has(&format!("{TIMELINE}{PART}")) {
+    match folder.has(TIMELINE_PART) {
         true => "being made, or cut off",
         false => "not finished",
     }
@@ -53,7 +53,7 @@ fn line_of(report: &Report) -> String {
 /// All of one recording.
 pub fn show(folder: &Folder) -> Result<(), CommandFault> {
     if !folder.has(REPORT) {
-        let content = folder.read(&format!("{TIMELINE}{PART}"), u64::MAX - 1);
+        let content = folder.read(TIMELINE_PART, u64::MAX - 1);
         let content = content.or_else(|_| folder.read(TIMELINE, u64::MAX - 1))?;
         let begun = line::read(&content).0.into_iter().find_map(|line| match line.event {
             Event::Recording { call, began, .. } => Some(format!("call {call}, began {began}")),

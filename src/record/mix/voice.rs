@@ -9,7 +9,7 @@ use engine::timeline::{ClockMap, Placement, Sound, Step};
 use super::talk::{Talk, TalkSegments};
 use super::{MixFault, RATE};
 use crate::record::fill::Filler;
-use crate::record::ogg::{PRE_SKIP, Reader, TrackPacket};
+use crate::record::ogg::{PRE_SKIP, ReadFault, Reader, TrackPacket};
 use crate::record::report::Segment;
 use crate::record::store::Folder;
 
@@ -24,7 +24,6 @@ pub struct Voice {
     /// Decoded and placed, from what sample of the mix on.
     placed: VecDeque<(u64, Vec<i16>)>,
     began: Option<u64>,
-    is_damaged: bool,
 }
 
 enum State {
@@ -47,7 +46,6 @@ pub struct Heard {
     pub person: usize,
     pub segments: Vec<Segment>,
     pub span: (u64, u64),
-    pub is_damaged: bool,
 }
 
 impl Voice {
@@ -61,7 +59,6 @@ impl Voice {
             talk: Talk::default(),
             placed: VecDeque::new(),
             began: None,
-            is_damaged: false,
         }
     }
 
@@ -78,8 +75,8 @@ impl Voice {
                 Ok(Some(piece)) => self.place(piece),
                 Ok(None) => self.state = State::Over,
                 Err(MixFault::Track(fault)) => {
-                    tracing::warn!(track = self.name, %fault, "track is damaged");
-                    (self.is_damaged, self.state) = (true, State::Over);
+                    self.tell_damaged(folder, &fault);
+                    self.state = State::Over;
                 }
                 Err(fault) => return Err(fault),
             }
@@ -87,14 +84,19 @@ impl Voice {
         Ok(())
     }
 
-    fn open(&mut self, folder: &Folder) -> Result<State, MixFault> {
+    /// From here on nothing is heard of it.
+    fn tell_damaged(&self, folder: &Folder, fault: &ReadFault) {
+        let recording = folder.path().file_name().unwrap_or_default();
+        tracing::warn!(?recording, track = self.name, %fault, "track is damaged");
+    }
+
+    fn open(&self, folder: &Folder) -> Result<State, MixFault> {
         let opened = folder.open(&self.name).map_err(Into::into).and_then(Reader::open);
         let begun = opened.and_then(|mut reader| Ok((reader.packet()?, reader)));
         let (next, reader) = match begun {
             Ok(begun) => begun,
             Err(fault) => {
-                tracing::warn!(track = self.name, %fault, "track is damaged");
-                self.is_damaged = true;
+                self.tell_damaged(folder, &fault);
                 return Ok(State::Over);
             }
         };
@@ -148,7 +150,7 @@ impl Voice {
     pub fn close(self, samples: u64) -> Heard {
         let span = (self.began.unwrap_or(0).min(samples), self.placement.next().min(samples));
         let TalkSegments(segments) = self.talk.finish(samples);
-        Heard { person: self.person, segments, span, is_damaged: self.is_damaged }
+        Heard { person: self.person, segments, span }
     }
 }
 
