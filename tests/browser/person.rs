@@ -33,8 +33,7 @@ impl Person {
 
     /// The page is open, and asks for his name.
     pub fn at_the_door(driver: &Rc<Driver>, url: &str, name: &'static str, tone_hz: u32) -> Self {
-        let browser = driver.browser(name, tone_hz);
-        browser.open(url);
+        let browser = driver.browser_at(url, name, tone_hz);
         // Cleaning takes a lasting tone for noise.
         browser.run("localStorage['voxhall.clean'] = 'off'");
         Self { browser, jid: String::new(), name, tone_hz }

@@ -48,8 +48,19 @@ impl Driver {
         Rc::new(Self { make, port, child, folder, printed })
     }
 
-    /// A browser whose microphone hears a tone over and over.
-    pub fn browser(self: &Rc<Self>, name: &str, tone_hz: u32) -> Browser {
+    /// A browser at `url` whose microphone hears a tone over and over. One whose process dies over
+    /// its very first page, as Chromium's rarely do, is started anew; a page that kills browsers
+    /// kills them all.
+    pub fn browser_at(self: &Rc<Self>, url: &str, name: &str, tone_hz: u32) -> Browser {
+        let started = (0..STARTS_MAX).find_map(|_| {
+            let browser = self.browser(name, tone_hz);
+            let opened = browser.try_open(url);
+            opened.inspect_err(|error| println!("started anew: {error}")).ok().map(|()| browser)
+        });
+        started.unwrap_or_else(|| panic!("no browser stays alive at {url}"))
+    }
+
+    fn browser(self: &Rc<Self>, name: &str, tone_hz: u32) -> Browser {
         let mut wanted = self.make.capabilities(self.folder.path(), name, tone_hz);
         wanted["timeouts"] = json!({"script": SCRIPT_TIMEOUT.as_millis()});
         let wanted = json!({"capabilities": {"alwaysMatch": wanted}});
@@ -86,8 +97,14 @@ impl Drop for Driver {
 impl Browser {
     /// Opens a page, which from then on has `ears`.
     pub fn open(&self, url: &str) {
-        self.call("POST", "/url", &json!({"url": url}));
+        self.try_open(url).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    fn try_open(&self, url: &str) -> Result<(), String> {
+        let path = format!("/session/{}/url", self.session);
+        self.driver.call("POST", &path, &json!({"url": url}))?;
         self.run(&self.driver.make.ears());
+        Ok(())
     }
 
     /// Runs a function's body; it may return a promise.
@@ -202,3 +219,5 @@ const SCRIPT_TIMEOUT: Duration = Duration::from_secs(45);
 /// A browser prints some dozen; a page in trouble some more.
 const PRINTED_LINES: usize = 10_000;
 const LAST_ERROR: &str = "the last error";
+/// Each start that fails is printed.
+const STARTS_MAX: usize = 3;
