@@ -125,8 +125,8 @@ fn open_the_recording(person: &Person) {
     person.until("document.querySelector('[data-test=wave] canvas')?.width > 300");
     // Its address alone leads there.
     let address = person.browser.run("return location.href");
-    person.browser.open("about:blank");
-    person.browser.open(address.as_str().expect("an address"));
+    person.browser.open("about:blank").expect("it opens");
+    person.browser.open(address.as_str().expect("an address")).expect("it opens");
     person.until("document.querySelector('[data-test=wave] canvas')?.width > 300");
     person.browser.run(include_str!("browser/tape.js"));
 }

@@ -54,7 +54,7 @@ impl Driver {
     pub fn browser_at(self: &Rc<Self>, url: &str, name: &str, tone_hz: u32) -> Browser {
         let started = (0..STARTS_MAX).find_map(|_| {
             let browser = self.browser(name, tone_hz);
-            let opened = browser.try_open(url);
+            let opened = browser.open(url);
             opened.inspect_err(|error| println!("started anew: {error}")).ok().map(|()| browser)
         });
         started.unwrap_or_else(|| panic!("no browser stays alive at {url}"))
@@ -96,11 +96,10 @@ impl Drop for Driver {
 
 impl Browser {
     /// Opens a page, which from then on has `ears`.
-    pub fn open(&self, url: &str) {
-        self.try_open(url).unwrap_or_else(|error| panic!("{error}"));
-    }
-
-    fn try_open(&self, url: &str) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// In the driver's words: the browser is gone.
+    pub fn open(&self, url: &str) -> Result<(), String> {
         let path = format!("/session/{}/url", self.session);
         self.driver.call("POST", &path, &json!({"url": url}))?;
         self.run(&self.driver.make.ears());
