@@ -1,5 +1,6 @@
 //! CPU time, memory and CPU affinity, of this process and of the server's (Linux, `/proc`).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -28,6 +29,27 @@ pub fn of_process(pid: u32) -> Result<Duration> {
     ticks(&stat)
         .map(|ticks| Duration::from_secs(ticks) / rustix::param::clock_ticks_per_second() as u32)
         .with_context(|| format!("{path} is not as expected"))
+}
+
+/// CPU time so far of a process's threads, by name; a number at a name's end is left out. Exact to
+/// the nanosecond, but without threads that have ended.
+///
+/// # Errors
+/// When there is no such process.
+pub fn of_threads(pid: u32) -> Result<BTreeMap<String, Duration>> {
+    let path = format!("/proc/{pid}/task");
+    let mut threads = BTreeMap::new();
+    for task in fs::read_dir(&path).with_context(|| path.clone())? {
+        let task = task?.path();
+        let read = |name: &str| fs::read_to_string(task.join(name));
+        // It may end while it is looked at.
+        let (Ok(name), Ok(spent)) = (read("comm"), read("schedstat")) else { continue };
+        let spent = spent.split_ascii_whitespace().next().and_then(|spent| spent.parse().ok());
+        let name = name.trim_end().trim_end_matches(|end: char| end.is_ascii_digit());
+        *threads.entry(name.trim_end_matches('-').to_owned()).or_default() +=
+            Duration::from_nanos(spent.unwrap_or(0));
+    }
+    Ok(threads)
 }
 
 /// Memory of a process in RAM (`VmRSS`), in KiB.
@@ -93,6 +115,21 @@ mod tests {
     fn user_and_system_time_are_found_behind_a_name_with_spaces() {
         let stat = "7 (a b) c) S 1 7 7 0 -1 4194560 1 0 0 0 120 34 0 0 20 0 4 0 100 5 6";
         assert_eq!(ticks(stat), Some(154));
+    }
+
+    #[test]
+    fn a_thread_s_time_stands_under_its_name_without_the_number() {
+        let (end, ended) = std::sync::mpsc::sync_channel::<()>(0);
+        let (begun, begins) = std::sync::mpsc::sync_channel(0);
+        let work = move || {
+            begun.send(()).unwrap();
+            ended.recv().unwrap_err();
+        };
+        let thread = std::thread::Builder::new().name("worker-7".into()).spawn(work).unwrap();
+        begins.recv().unwrap();
+        assert!(of_threads(std::process::id()).unwrap().contains_key("worker"));
+        drop(end);
+        thread.join().unwrap();
     }
 
     #[test]

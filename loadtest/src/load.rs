@@ -1,5 +1,6 @@
 //! The load: calls full of onliners, a few of them talking, and one window in which it is measured.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -18,6 +19,8 @@ use crate::voice::BotId;
 struct Window {
     measured: Measured,
     server_cpu: Option<Duration>,
+    /// Of each kind of thread, over the window.
+    threads: BTreeMap<String, Duration>,
     own_cpu: Duration,
     steady_kib: Option<u64>,
 }
@@ -73,9 +76,15 @@ async fn invite(
 async fn measure(args: &Args, crowd: &mut Crowd, server: &Server) -> Result<Window> {
     let length = args.window();
     let (server_before, own_before) = (server.cpu()?, cpu::of_this_process());
+    let threads_before = server.threads()?;
     crowd.media().tell(crate::media::Command::Measure(length))?;
     crowd.listen(length).await;
     let (server_after, own_after) = (server.cpu()?, cpu::of_this_process());
+    let threads = server.threads()?.into_iter().map(|(name, after)| {
+        let before = threads_before.get(&name).copied().unwrap_or_default();
+        (name, after.saturating_sub(before))
+    });
+    let threads = threads.collect();
     let steady_kib = server.resident_kib()?;
     let deadline = Instant::now() + SETTLE * 10;
     loop {
@@ -86,6 +95,7 @@ async fn measure(args: &Args, crowd: &mut Crowd, server: &Server) -> Result<Wind
                     server_cpu: server_after
                         .zip(server_before)
                         .map(|(after, before)| after - before),
+                    threads,
                     own_cpu: own_after - own_before,
                     steady_kib,
                 });
@@ -109,6 +119,11 @@ fn server_cost(
     Some(ServerCost {
         cpu_seconds: cpu.as_secs_f64(),
         us_per_packet: cpu.as_secs_f64() * 1e6 / tally.heard.max(1) as f64,
+        threads_ms: window
+            .threads
+            .iter()
+            .map(|(name, spent)| (name.clone(), spent.as_secs_f64() * 1e3))
+            .collect(),
         idle_kib,
         connected_kib,
         steady_kib,

@@ -1,5 +1,6 @@
 //! The report: figures with their units in their names, as JSON and as a table.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ pub struct ServerCost {
     pub cpu_seconds: f64,
     /// CPU microseconds per packet that a listener heard.
     pub us_per_packet: f64,
+    /// CPU milliseconds of each kind of thread, by name.
+    pub threads_ms: BTreeMap<String, f64>,
     pub idle_kib: u64,
     /// With everybody's WebSocket open, nobody in a call.
     pub connected_kib: u64,
@@ -198,6 +201,10 @@ impl Display for Load {
                 "server     {:.2} us CPU a packet ({:.2} s)",
                 server.us_per_packet, server.cpu_seconds
             )?;
+            let threads = server.threads_ms.iter().filter(|(_, spent)| **spent >= 1.0);
+            let threads: Vec<String> =
+                threads.map(|(name, spent)| format!("{name} {spent:.0} ms")).collect();
+            writeln!(out, "threads    {}", threads.join(", "))?;
             writeln!(
                 out,
                 "memory     {} KiB idle, {} with sockets, {} in the call",

@@ -1,5 +1,6 @@
 //! The server under load as a process: one that runs already, or one started for the run.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -49,6 +50,14 @@ impl Server {
     /// When the process is gone.
     pub fn cpu(&self) -> Result<Option<Duration>> {
         self.pid().map(cpu::of_process).transpose()
+    }
+
+    /// CPU time its threads took so far, by name.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn threads(&self) -> Result<BTreeMap<String, Duration>> {
+        self.pid().map_or(Ok(BTreeMap::new()), cpu::of_threads)
     }
 
     /// Its memory, in KiB.
