@@ -250,6 +250,22 @@ fn tags_and_favourites_narrow_the_list(anna: &Person, boris: &Person) {
     boris.until("location.hash.includes('text=nobody')");
     boris.press("clear-filters");
     boris.until("document.querySelector('[data-test=recording-row]')");
+    boris.browser.run(&pick_day("to", "2001-02-03"));
+    boris.until("location.hash === '#recordings?to=2001-02-03'");
+    boris.until("!document.querySelector('[data-test=recording-row]')");
+    boris.browser.run(&pick_day("to", ""));
+    boris.browser.run(&pick_day("from", "2001-02-03"));
+    boris.until("location.hash === '#recordings?from=2001-02-03'");
+    boris.until("document.querySelector('[data-test=recording-row]')");
+}
+
+/// As if chosen in the browser's calendar, whose keys are those of its language.
+fn pick_day(field: &str, day: &str) -> String {
+    format!(
+        "const field = document.querySelector('[data-test=filter-{field}]');
+         field.value = '{day}';
+         field.dispatchEvent(new Event('change'))"
+    )
 }
 
 fn a_deleted_one_is_gone(person: &Person) {

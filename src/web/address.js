@@ -1,8 +1,8 @@
 // The page's address after the #: which recordings are looked for, or which one is open.
 
 const VIEW = "recordings";
-/** What a list can be narrowed by, as the server calls it. */
-const FILTERS = ["text", "chat", "person", "tag", "favourite"];
+/** What a list can be narrowed by, as the server calls it; `from` and `to` are days, YYYY-MM-DD. */
+const FILTERS = ["text", "chat", "person", "tag", "from", "to", "favourite"];
 
 /** {id, filters} of `#recordings`, `#recordings?text=..` or `#recordings/ID`; null elsewhere. */
 export function readAddress(hash) {

@@ -15,7 +15,8 @@ export class Archive {
 
   /** {recordings, next?}: the newest first, from after the one of id `before` on. */
   list(filters, { before, limit = PAGE } = {}) {
-    return this.#ask("GET", `?${queryOf({ ...filters, limit, before })}`);
+    const days = { from: dayBegins(filters.from), to: dayBegins(filters.to, 1) };
+    return this.#ask("GET", `?${queryOf({ ...filters, ...days, limit, before })}`);
   }
 
   recording(id) {
@@ -59,4 +60,11 @@ export class Archive {
 
 function pathOf(id) {
   return `/${encodeURIComponent(id)}`;
+}
+
+/** When a day begins here, `more` days later, in the server's form of time; "" for what is none. */
+function dayBegins(day, more = 0) {
+  const [, year, month, date] = /^(\d{4})-(\d{2})-(\d{2})$/.exec(day ?? "") ?? [];
+  if (!date) return "";
+  return new Date(year, month - 1, Number(date) + more).toISOString().replace("Z", "000Z");
 }

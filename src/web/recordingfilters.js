@@ -1,4 +1,4 @@
-// What narrows the list of recordings: a text, a chat, a person, a tag, favourites.
+// What narrows the list of recordings: a text, a chat, a person, a tag, days, favourites.
 
 import { h, icon, setAttributes } from "./dom.js";
 
@@ -18,24 +18,31 @@ export class RecordingFilters {
     const tag = h("input", { placeholder: "Tag", "aria-label": "Tag", maxlength: 64,
       list: "known-tags", "data-test": "filter-tag" });
     const tags = h("datalist", { id: "known-tags" });
+    const day = (name, label) => h("input", { type: "date", "aria-label": label,
+      title: label, "data-test": `filter-${name}` });
+    const [from, to] = [day("from", "From this day on"), day("to", "Until this day")];
+    const days = h("span", { class: "days" }, from, h("span", { "aria-hidden": "true" }, "–"), to);
     const favourite = h("button", { type: "button", class: "small toggle", "aria-pressed": "false",
       "data-test": "filter-favourite", onclick: () => this.#turn() }, icon("star"), "Favourites");
-    this.#parts = { text, chat, person, tag, tags, favourite };
+    this.#parts = { text, chat, person, tag, tags, from, to, favourite };
     for (const field of [text, tag]) field.addEventListener("input", () => this.#tellSoon());
-    for (const field of [chat, person]) field.addEventListener("change", () => this.#tell());
+    for (const field of [chat, person, from, to]) {
+      field.addEventListener("change", () => this.#tell());
+    }
     this.element = h("form", { class: "filters", role: "search", onsubmit: (event) => {
       event.preventDefault();
       this.#tell();
-    } }, text, chat, person, tag, favourite, tags);
+    } }, text, chat, person, tag, days, favourite, tags);
   }
 
   /** `chats` are known ones; `tags` those of the recordings that are shown. */
   draw(filters, { chats, me, tags }) {
-    const { text, chat, person, tag, favourite } = this.#parts;
+    const { text, chat, person, tag, from, to, favourite } = this.#parts;
     const people = [me, ...chats.filter(({ jid }) => jid.startsWith("d-") && jid !== me.jid)];
     fill(chat, "Every chat", chats.filter(({ jid }) => jid !== me.jid), filters.chat);
     fill(person, "Everybody", people, filters.person);
-    for (const [field, value] of [[text, filters.text], [tag, filters.tag]]) {
+    for (const [field, value] of [[text, filters.text], [tag, filters.tag],
+      [from, filters.from], [to, filters.to]]) {
       if (document.activeElement !== field) field.value = value ?? "";
     }
     setAttributes(favourite, { "aria-pressed": filters.favourite === "true" });
@@ -55,9 +62,10 @@ export class RecordingFilters {
 
   #tell() {
     clearTimeout(this.#timer);
-    const { text, chat, person, tag, favourite } = this.#parts;
+    const { text, chat, person, tag, from, to, favourite } = this.#parts;
     this.#change({ text: text.value.trim(), chat: chat.value, person: person.value,
-      tag: tag.value.trim(), favourite: favourite.ariaPressed === "true" ? "true" : "" });
+      tag: tag.value.trim(), from: from.value, to: to.value,
+      favourite: favourite.ariaPressed === "true" ? "true" : "" });
   }
 }
 
