@@ -16,6 +16,7 @@ use std::time::Instant;
 use chance::Chance;
 use studio::{Stay, Studio};
 use voxhall::config::Mix;
+use voxhall::record::Floor;
 use voxhall::record::finish::finish;
 use voxhall::record::mix::Options;
 
@@ -52,7 +53,8 @@ fn main() {
         }
         let (folder, _) = studio.run(SECONDS);
         let began = Instant::now();
-        finish(&folder, Options { layout: Mix::Mono, opus }, &mut |_| true)
+        let floor = Floor { bytes: 0, percent: 0 };
+        finish(&folder, Options { layout: Mix::Mono, opus }, floor, &mut |_| true)
             .expect("it can be finished");
         let took = began.elapsed().as_secs_f64();
         println!("{what}: {:.0} times real time ({took:.2} s)", SECONDS as f64 / took);

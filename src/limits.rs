@@ -153,26 +153,36 @@ pub const CALLS_MAX: usize = 20_000;
 /// recorded, counted.
 pub const RECORD_PACKETS_MAX: usize = 50_000;
 
-/// Batches of them: each worker hands one over a tick, and one for each `RECORD_BATCH` packets.
+/// Batches of them: each worker hands one over a `RECORD_HAND_OVER`, and one for each
+/// `RECORD_BATCH` packets.
 /// Beyond: not recorded, counted.
 pub const RECORD_BATCHES_MAX: usize = 4_096;
 
-/// Packets that a worker hands over at once.
-pub const RECORD_BATCH: usize = 256;
+/// How often a worker hands over: a voice's packets lie together then, and are written at once.
+/// What a killed process loses at most, with a packet's length and the recorder's work.
+pub const RECORD_HAND_OVER: Duration = Duration::from_millis(500);
+
+/// Packets that a worker hands over at once: 160 voices of half a second.
+pub const RECORD_BATCH: usize = 4_096;
 
 /// What calls tell the recorder (who came, who is muted), beyond beginnings and ends, of which
 /// there are two a recording. Beyond: not in the timeline, counted.
 pub const RECORD_NOTES_MAX: usize = 65_536;
 
-/// How often pages are written: with the worker's tick what a killed process loses at most.
-pub const RECORD_FLUSH: Duration = Duration::from_millis(250);
+/// How often the recorder looks which tracks and recordings have ended.
+pub const RECORD_TICK: Duration = Duration::from_millis(250);
 
 /// How often what was written is brought to the disk, for a power cut; and how often the disk's
 /// free space is looked at.
 pub const RECORD_SYNC: Duration = Duration::from_secs(1);
 
-/// How long packets that were said before a recording's end may be on their way to it.
-pub const RECORD_END_GRACE: Duration = Duration::from_millis(400);
+/// Files of recordings that are brought to the disk one by one. More: the whole file system at
+/// once (`syncfs(2)`), which is one transaction.
+pub const RECORD_SYNCS_ALONE: usize = 8;
+
+/// How long packets that were said before a recording's end may be on their way to it: what a
+/// worker keeps, and three of its ticks.
+pub const RECORD_END_GRACE: Duration = Duration::from_millis(800);
 
 /// Longest track in samples, 12 hours. Beyond: another file goes on.
 pub const RECORD_TRACK_SAMPLES_MAX: u64 = 12 * 3_600 * 48_000;

@@ -365,6 +365,7 @@ impl Source for Tapes<'_> {
         add(Tape::Open, reading.open);
         add(Tape::Dropped, reading.dropped);
         add(Tape::NotesLost, reading.notes_lost);
+        add(Tape::NotSynced, reading.not_synced);
         add(Tape::Finished("ready"), reading.finished);
         add(Tape::Finished("failed"), reading.failed);
         for (reason, count) in reading.stopped {

@@ -124,6 +124,30 @@ async fn whoever_leaves_and_returns_has_another_track_and_the_recording_ends_wit
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_found_no_place_is_recorded_once_another_recording_has_ended() {
+    let place = Place::new();
+    let rules = [("VOXHALL_RECORD_AUTO", "true"), ("VOXHALL_RECORD_OPEN_MAX", "1")];
+    let server = Server::on(&place.0, &rules);
+    let mut anna = guest(&server, "anna").await;
+    join_talking(&mut anna, ANNA_HZ, Sections::One).await;
+    let recorded = |is: bool| move |state: &Value| state["audiorecord"] == is;
+    anna.events().wait(DEADLINE, "server.call.state", recorded(true)).await.unwrap();
+    let mut boris = guest(&server, "boris").await;
+    let path = Server::path(&boris.account, "groups");
+    let (status, group) = server.post(&path, &json!({ "display_name": "Annexe" })).await;
+    assert_eq!(status, 200, "{group}");
+    let annexe = group["result"]["jid"].as_str().unwrap();
+    boris.offer(annexe, Sections::One).await.unwrap();
+    boris.events().wait(DEADLINE, "server.call.state", recorded(false)).await.unwrap();
+    anna.leave().await.unwrap();
+    boris.events().wait(DEADLINE, "server.call.state", recorded(true)).await.unwrap();
+    server.stop().await;
+    let folders = std::fs::read_dir(place.0.join("recordings")).unwrap();
+    let ended = folders.filter(|it| it.as_ref().unwrap().path().join("timeline.jsonl").exists());
+    assert_eq!(ended.count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_program_of_the_operators_hears_every_finished_recording() {
     let place = Place::new();
     // A real listener: sox writes how loud the mix is.

@@ -18,6 +18,7 @@ use ear::Ear;
 use place::{Place, others_find_nothing_wrong};
 use studio::{Burst, Stay, Studio};
 use voxhall::config::Mix;
+use voxhall::record::Floor;
 use voxhall::record::finish::finish;
 use voxhall::record::line::TIMELINE;
 use voxhall::record::mix::Options;
@@ -119,6 +120,7 @@ fn misplaced(folder: &Folder, burst: &Burst) -> Option<String> {
 
 fn made(folder: &Folder) -> Report {
     let options = Options { layout: Mix::Mono, opus: false };
-    let made = finish(folder, options, &mut |_| true);
+    let floor = Floor { bytes: 0, percent: 0 };
+    let made = finish(folder, options, floor, &mut |_| true);
     made.expect("it can be finished").expect("something was recorded")
 }

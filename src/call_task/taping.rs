@@ -79,9 +79,8 @@ impl CallTask {
     }
 
     pub(crate) fn end_taping(&mut self) {
-        if self.taping.take().is_none() {
-            return;
-        }
+        // One that waits for its beginning too.
+        self.taping = None;
         let why = if self.call.is_finished() { End::CallFinished } else { End::RecordOff };
         if let Some(recorder) = &self.shared.recorder {
             recorder.end(self.no, self.shared.clock.now(), why);
@@ -169,8 +168,11 @@ impl CallTask {
 
     pub(super) fn handle_disk(&mut self, disk: Disk) {
         self.disk = disk;
-        if disk == Disk::TakesAnew && self.taping.is_some() {
-            self.end_taping();
+        let is_wanted = self.call.is_recording() || self.call.is_record_stopped();
+        if disk == Disk::TakesAnew && is_wanted {
+            if self.taping.is_some() {
+                self.end_taping();
+            }
             self.begin_taping(None);
             if self.taping.is_none() {
                 // Refused: it has said so.

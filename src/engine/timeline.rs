@@ -21,27 +21,35 @@ pub use place::{Placement, Sound, Step};
 use crate::limits::{
     ANEW_INTERVAL, AXIS_AHEAD_MAX, AXIS_BEHIND_MAX, AXIS_REORDER_WAIT, AXIS_WAITING_MAX,
     CLOCK_WINDOW, CONCEALED_DTX_SAMPLES, CONCEALED_LOST_SAMPLES, FILL_STEP_SAMPLES, FRAME_SAMPLES,
-    RTP_HZ, STOOD_STILL_US, UNMUTE_SLIP_MAX,
+    OPUS_PACKET_SAMPLES, RTP_HZ, STOOD_STILL_US, UNMUTE_SLIP_MAX,
 };
 use crate::slots::Arrival;
 use crate::{LegId, Time};
 
-/// A packet of a voice that is recorded, as its worker hands it on.
+/// A packet of a voice that is recorded, as its worker hands it on; `P` is its payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct Taken<P = Box<[u8]>> {
     pub leg: LegId,
     /// Rises with each unmute and each new SSRC ([`crate::slots::Voice`]).
     pub epoch: u32,
     pub arrival: Arrival,
     /// How long it sounds, in samples of 48 kHz.
     pub samples: u32,
-    pub payload: Box<[u8]>,
+    pub payload: P,
+}
+
+impl<P> Taken<P> {
+    /// The same with the payload kept elsewhere.
+    pub fn map<Q>(self, payload: impl FnOnce(P) -> Q) -> Taken<Q> {
+        let Taken { leg, epoch, arrival, samples, payload: held } = self;
+        Taken { leg, epoch, arrival, samples, payload: payload(held) }
+    }
 }
 
 /// What follows on the axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
-    Packet(Taken),
+pub enum Piece<P = Box<[u8]>> {
+    Packet(Taken<P>),
     /// Nothing came, and the decoder shall go on from what it heard: a loss, or DTX.
     Conceal {
         samples: u64,
@@ -58,7 +66,7 @@ pub enum Piece {
 /// Why nothing came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gap {
-    /// Packet numbers are missing.
+    /// Packet numbers are missing, so many that they can have filled the gap.
     Lost,
     /// The sender sent nothing: DTX, or a mute.
     Unsent,
@@ -74,16 +82,16 @@ pub enum Fate {
 }
 
 /// One voice's sample axis.
-#[derive(Clone, Debug, Default)]
-pub struct Axis {
+#[derive(Clone, Debug)]
+pub struct Axis<P = Box<[u8]>> {
     /// Packets that may still be overtaken, by index.
-    waiting: BTreeMap<u64, Taken>,
+    waiting: BTreeMap<u64, Taken<P>>,
     head: Option<Head>,
     /// When a sample of the axis was said, by the packets of a while ago.
     anchor: Option<ClockPoint>,
     /// Samples that went out: where the next piece begins.
     end: u64,
-    pieces: VecDeque<Piece>,
+    pieces: VecDeque<Piece<P>>,
     points: VecDeque<ClockPoint>,
     window: Option<Window>,
     /// When a clock last began anew.
@@ -110,13 +118,31 @@ struct Window {
     best: ClockPoint,
 }
 
-impl Axis {
-    pub fn handle_packet(&mut self, now: Time, taken: Taken) -> Fate {
+impl<P> Default for Axis<P> {
+    fn default() -> Self {
+        Axis {
+            waiting: BTreeMap::new(),
+            head: None,
+            anchor: None,
+            end: 0,
+            pieces: VecDeque::new(),
+            points: VecDeque::new(),
+            window: None,
+            anew_at: None,
+        }
+    }
+}
+
+impl<P> Axis<P> {
+    pub fn handle_packet(&mut self, now: Time, taken: Taken<P>) -> Fate {
         if let Some(head) = self.head {
             if taken.epoch != head.epoch {
                 self.flush();
             } else if taken.arrival.index < head.index {
                 return Fate::Late;
+            } else if taken.arrival.index == head.index && self.waiting.is_empty() {
+                self.put(taken);
+                return Fate::Kept;
             }
         }
         self.waiting.insert(taken.arrival.index, taken);
@@ -148,7 +174,7 @@ impl Axis {
         self.close_window();
     }
 
-    pub fn poll_piece(&mut self) -> Option<Piece> {
+    pub fn poll_piece(&mut self) -> Option<Piece<P>> {
         self.pieces.pop_front()
     }
 
@@ -161,7 +187,7 @@ impl Axis {
         self.end
     }
 
-    fn put(&mut self, taken: Taken) {
+    fn put(&mut self, taken: Taken<P>) {
         let place = self.place(&taken);
         let expected = self.expected(&taken);
         let gap = place.sample.saturating_sub(self.end) / FILL_STEP_SAMPLES * FILL_STEP_SAMPLES;
@@ -180,7 +206,7 @@ impl Axis {
     }
 
     /// Where a packet belongs: by its timestamp, unless that contradicts the time it came at.
-    fn place(&self, taken: &Taken) -> Place {
+    fn place(&self, taken: &Taken<P>) -> Place {
         let arrival = taken.arrival;
         let anew = |sample| Place {
             sample,
@@ -208,7 +234,7 @@ impl Axis {
         match told.filter(fits) {
             Some(sample) => Place {
                 sample,
-                why: if is_same && arrival.index > head.index { Gap::Lost } else { Gap::Unsent },
+                why: if is_same { self.why(head, arrival.index, sample) } else { Gap::Unsent },
                 is_anew: false,
                 // The newest one, as half a timestamp's range is twelve hours only.
                 base: Base { timestamp: arrival.timestamp, sample },
@@ -217,8 +243,16 @@ impl Axis {
         }
     }
 
+    /// One number that is missing over a long pause was not the whole of it.
+    fn why(&self, head: Head, index: u64, sample: u64) -> Gap {
+        let missing = index.saturating_sub(head.index);
+        let most = missing.saturating_mul(u64::from(OPUS_PACKET_SAMPLES));
+        let is_loss = missing > 0 && sample.saturating_sub(self.end) <= most;
+        if is_loss { Gap::Lost } else { Gap::Unsent }
+    }
+
     /// Where a packet belongs by the time it came at, if it was as little delayed as the anchor.
-    fn expected(&self, taken: &Taken) -> u64 {
+    fn expected(&self, taken: &Taken<P>) -> u64 {
         self.anchor.map_or(self.end, |anchor| {
             let passed = samples_in(taken.arrival.at.since(anchor.at));
             (anchor.sample + passed).saturating_sub(u64::from(taken.samples))

@@ -287,9 +287,9 @@ pub(super) fn said(at: Time, level: Level, payload: &[u8]) -> Said {
 }
 
 /// A packet as the recorder keeps it. What is no Opus no player could play.
-fn taken(voice: Voice, heard: &Heard<'_>) -> Option<Taken> {
+fn taken<'h>(voice: Voice, heard: &Heard<'h>) -> Option<Taken<&'h [u8]>> {
     let samples = Packet::parse(heard.payload)?.samples();
-    let (arrival, payload) = (heard.arrival, heard.payload.into());
+    let (arrival, payload) = (heard.arrival, heard.payload);
     Some(Taken { leg: voice.source, epoch: voice.epoch, arrival, samples, payload })
 }
 

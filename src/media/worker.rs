@@ -292,7 +292,7 @@ impl Worker {
         let now = self.clock.time_at(moment);
         self.retell();
         if let Some(tap) = &mut self.tap {
-            tap.hand_over();
+            tap.handle_tick(now);
         }
         for routes in self.calls.values_mut() {
             routes.handle_timeout(now);

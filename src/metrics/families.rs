@@ -55,7 +55,7 @@ pub enum Kind {
 
 impl Sample {
     /// One sample of each family.
-    pub const EACH: [Self; 26] = [
+    pub const EACH: [Self; 27] = [
         Self::Calls,
         Self::Onliners,
         Self::Legs(""),
@@ -70,6 +70,7 @@ impl Sample {
         Self::Tape(Tape::Open),
         Self::Tape(Tape::Dropped),
         Self::Tape(Tape::NotesLost),
+        Self::Tape(Tape::NotSynced),
         Self::Tape(Tape::Stops("")),
         Self::Tape(Tape::Finished("")),
         Self::Tape(Tape::Waiting),

@@ -9,6 +9,7 @@ pub enum Tape {
     Open,
     Dropped,
     NotesLost,
+    NotSynced,
     /// By why.
     Stops(&'static str),
     /// By whether they are ready.
@@ -35,6 +36,11 @@ impl Tape {
                 Counter,
                 "voxhall_record_notes_lost_total",
                 "Lines that are missing in timelines: the recorder had no time for them.",
+            ),
+            Self::NotSynced => (
+                Counter,
+                "voxhall_record_sync_failures_total",
+                "Times that recordings were not brought to the disk: a power cut may cost more.",
             ),
             Self::Stops(_) => (
                 Counter,
@@ -70,9 +76,12 @@ impl Tape {
         match self {
             Self::Stops(reason) => Some(("reason", reason)),
             Self::Finished(outcome) | Self::Uploads(outcome) => Some(("outcome", outcome)),
-            Self::Open | Self::Dropped | Self::NotesLost | Self::Waiting | Self::UploadedBytes => {
-                None
-            }
+            Self::Open
+            | Self::Dropped
+            | Self::NotesLost
+            | Self::NotSynced
+            | Self::Waiting
+            | Self::UploadedBytes => None,
         }
     }
 }

@@ -24,6 +24,11 @@ use crate::media::tap::Batch;
 /// What calls want.
 pub enum Order {
     Begin(Box<Begin>),
+    /// There was no place for a recording: the call is told to begin it once there is.
+    Wait {
+        call: CallNo,
+        notices: Notices,
+    },
     /// Something happened in a recorded call.
     Note {
         call: CallNo,
@@ -63,12 +68,13 @@ pub enum Disk {
 pub struct Capture {
     root: Arc<Root>,
     floor: Floor,
+    open_max: u64,
     stats: Arc<Stats>,
     /// Of one call the last one goes on; before it one may be ending, whose last packets are still
     /// on their way.
     open: HashMap<CallNo, Vec<Recording>>,
     disk: Disk,
-    /// Calls whose recording could not begin, to be told once the disk takes it.
+    /// Calls whose recording could not begin, to be told once there is place and the disk takes it.
     unbegun: HashMap<CallNo, Notices>,
     next_sync: Time,
 }
@@ -86,10 +92,11 @@ pub struct Due {
 }
 
 impl Capture {
-    pub fn new(root: Arc<Root>, floor: Floor, stats: Arc<Stats>) -> Capture {
+    /// `open_max`: recordings that may be made at once.
+    pub fn new(root: Arc<Root>, floor: Floor, open_max: u64, stats: Arc<Stats>) -> Capture {
         let (open, unbegun) = (HashMap::new(), HashMap::new());
         let (disk, next_sync) = (Disk::Takes, Time::ZERO);
-        Capture { root, floor, stats, open, disk, unbegun, next_sync }
+        Capture { root, floor, open_max, stats, open, disk, unbegun, next_sync }
     }
 
     pub fn handle_order(&mut self, order: Order) {
@@ -114,6 +121,7 @@ impl Capture {
                     }
                 }
             }
+            Order::Wait { call, notices } => drop(self.unbegun.insert(call, notices)),
             Order::Note { call, at, event } => {
                 if let Some(recording) = self.newest(call) {
                     recording.note(at, event);
@@ -128,6 +136,7 @@ impl Capture {
         }
     }
 
+    /// Written with the next tick.
     pub fn handle_batch(&mut self, now: Time, batch: Batch) {
         for (call, lost) in batch.lost {
             self.stats.dropped(lost);
@@ -135,7 +144,7 @@ impl Capture {
                 recording.note(now, Event::Dropped { packets: lost });
             }
         }
-        for (call, taken) in batch.packets {
+        for (call, taken) in batch.packets.into_voices() {
             let mut recordings = self.open.get_mut(&call).into_iter().flatten();
             let Some(recording) = recordings.find(|it| it.takes(taken.arrival.at)) else {
                 continue;
@@ -164,6 +173,9 @@ impl Capture {
                 Err(error) => recording.break_off(now, &error),
                 Ok(()) => {}
             }
+            let (packets, lines) = recording.take_lost(now);
+            self.stats.dropped(packets);
+            self.stats.notes_lost(lines);
         }
         if let Some(fault) = fault {
             self.fail(now, &fault);
@@ -235,7 +247,10 @@ impl Capture {
             recording.tell(self.disk);
         }
         if self.disk == Disk::Takes {
-            self.unbegun.retain(|_, notices| !notices(Disk::TakesAnew));
+            let free = self.open_max.saturating_sub(self.stats.read().open);
+            let free = usize::try_from(free).unwrap_or(usize::MAX);
+            let told = self.unbegun.extract_if(|_, notices| notices(Disk::TakesAnew));
+            told.take(free).for_each(drop);
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::Floor;
 use super::archive::{self, Archive};
 use super::finish::{FinishFault, check_sound, finish, list, read_report};
 use super::finisher::unfinished;
@@ -52,8 +53,9 @@ pub fn run(flags: &RecordingsFlags, config: &Config) -> Result<bool, CommandFaul
     let place = place.unwrap_or_else(|| config.record.folder(&config.data));
     let root = open(&place)?;
     let options = Options { layout: config.record.mix, opus: config.record.mix_opus };
+    let floor = Floor::of(&config.record);
     match &flags.action {
-        RecordingsAction::Ls { json } => text::list(&root, *json)?,
+        RecordingsAction::Ls { json } => return text::list(&root, *json),
         RecordingsAction::Show { id } => text::show(&folder(&root, id)?.1)?,
         RecordingsAction::Mix { id, layout, no_opus } => {
             let (id, folder) = folder(&root, id)?;
@@ -63,7 +65,7 @@ pub fn run(flags: &RecordingsFlags, config: &Config) -> Result<bool, CommandFaul
             }
             let layout = layout.unwrap_or(options.layout);
             let opus = options.opus && !no_opus;
-            make(&id, &folder, Options { layout, opus })?;
+            make(&id, &folder, Options { layout, opus }, floor)?;
         }
         RecordingsAction::Export { id, to } => {
             let (id, folder) = folder(&root, id)?;
@@ -73,7 +75,7 @@ pub fn run(flags: &RecordingsFlags, config: &Config) -> Result<bool, CommandFaul
             bar.finish_and_clear();
             say(&format!("{}\n", to.join(id.as_str()).display()))?;
         }
-        RecordingsAction::Repair { .. } => return mend(&root, options),
+        RecordingsAction::Repair { .. } => return mend(&root, options, floor),
         RecordingsAction::Reindex => reindex(root)?,
         RecordingsAction::Verify { id: Some(id) } => {
             let (id, folder) = folder(&root, id)?;
@@ -82,7 +84,7 @@ pub fn run(flags: &RecordingsFlags, config: &Config) -> Result<bool, CommandFaul
         RecordingsAction::Verify { id: None } => {
             let mut is_whole = true;
             for id in recordings(&root)? {
-                is_whole &= verify(&id, &root.folder(&id)?)?;
+                is_whole &= or_say(&id, each(&root, &id, verify))?;
             }
             return Ok(is_whole);
         }
@@ -132,36 +134,69 @@ fn reindex(root: Root) -> Result<(), CommandFault> {
 }
 
 /// Mends and finishes everything that needs it.
-fn mend(root: &Root, options: Options) -> Result<bool, CommandFault> {
+fn mend(root: &Root, options: Options, floor: Floor) -> Result<bool, CommandFault> {
     let _lock = lock(root)?;
     let (mut is_whole, left) = (true, unfinished(root)?);
     if left.is_empty() {
         say("nothing to mend\n")?;
     }
     for id in left {
-        let folder = root.folder(&id)?;
-        match repair(&folder)? {
-            Repaired::Empty => {
-                root.remove(&id)?;
-                say(&format!("{id}: nothing was recorded, removed\n"))?;
-                continue;
-            }
-            Repaired::Mended { cut_bytes } => {
-                say(&format!("{id}: mended, {cut_bytes} bytes cut off\n"))?;
-            }
-            Repaired::Whole => {}
-        }
-        if let Err(fault) = make(&id, &folder, options) {
-            is_whole = false;
-            eprintln!("voxhall: {fault}");
-        }
+        let mended = each(root, &id, |id, folder| mend_one(root, id, folder, (options, floor)));
+        is_whole &= or_say(&id, mended)?;
     }
     Ok(is_whole)
 }
 
-fn make(id: &Id, folder: &Folder, options: Options) -> Result<(), CommandFault> {
+fn mend_one(
+    root: &Root,
+    id: &Id,
+    folder: &Folder,
+    (options, floor): (Options, Floor),
+) -> Result<bool, CommandFault> {
+    match repair(folder)? {
+        Repaired::Empty => {
+            root.remove(id)?;
+            say(&format!("{id}: nothing was recorded, removed\n"))?;
+            return Ok(true);
+        }
+        Repaired::Mended { cut_bytes } => {
+            say(&format!("{id}: mended, {cut_bytes} bytes cut off\n"))?;
+        }
+        Repaired::Whole => {}
+    }
+    make(id, folder, options, floor).map(|()| true)
+}
+
+/// One of many.
+fn each(
+    root: &Root,
+    id: &Id,
+    act: impl FnOnce(&Id, &Folder) -> Result<bool, CommandFault>,
+) -> Result<bool, CommandFault> {
+    act(id, &root.folder(id)?)
+}
+
+/// One that cannot be handled is said, and hinders no other. Nor does a reader that went away.
+fn or_say(id: &Id, done: Result<bool, CommandFault>) -> Result<bool, CommandFault> {
+    match done {
+        Err(CommandFault::File(fault)) if fault.kind() == io::ErrorKind::BrokenPipe => {
+            Err(CommandFault::File(fault))
+        }
+        Err(fault @ CommandFault::Finish(..)) => {
+            eprintln!("voxhall: {fault}");
+            Ok(false)
+        }
+        Err(fault) => {
+            eprintln!("voxhall: {id}: {fault}");
+            Ok(false)
+        }
+        Ok(is_whole) => Ok(is_whole),
+    }
+}
+
+fn make(id: &Id, folder: &Folder, options: Options, floor: Floor) -> Result<(), CommandFault> {
     let bar = bar(id);
-    let done = finish(folder, options, &mut |done| {
+    let done = finish(folder, options, floor, &mut |done| {
         bar.set_position(percent(done));
         true
     });

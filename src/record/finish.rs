@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use engine::timeline::ClockMap;
 use sha2::{Digest, Sha256};
 
+use super::Floor;
 use super::archive::MARKS;
 use super::history::{Ending, History, Unreadable};
 use super::hook;
@@ -15,7 +16,7 @@ use super::mix::{self, MixFault, Mixed, Options};
 use super::repair::{Repaired, repair};
 use super::report::{FileReport, PEAKS, REPORT, Report, TrackReport};
 use super::speakers;
-use super::store::{Folder, PART};
+use super::store::{Folder, Lock, PART};
 use super::track::track_name;
 use super::upload::{Ledger, UPLOAD};
 use crate::wire::time;
@@ -34,6 +35,8 @@ pub enum FinishFault {
     Mix(#[from] MixFault),
     #[error("its mix takes {needs} bytes, and {free} are free above the floor")]
     NoRoom { needs: u64, free: u64 },
+    #[error("another process is mending or mixing it")]
+    Busy,
     #[error("only the store has {0} (archive.keep_local_days): fetch that first")]
     Away(String),
 }
@@ -45,31 +48,48 @@ impl FinishFault {
     }
 }
 
-/// Bytes of the mix that a recording will have, about.
-pub fn mix_bytes(history: &History, options: Options) -> u64 {
-    let channels = u64::from(options.layout.channels(history.people.len()));
-    mix::samples(history) * 2 * channels
-}
-
 /// Makes a recording ready; `None` for a folder in which nothing was ever recorded. `go_on` hears
-/// the share that is done; false ends it.
+/// the share that is done; false ends it. Takes no room that is kept for what is recorded now.
 ///
 /// # Errors
-/// The disk fails, or what lies there is no recording.
+/// The disk fails or has no room, what lies there is no recording, or another process is at it.
 pub fn finish(
     folder: &Folder,
     options: Options,
+    floor: Floor,
     go_on: &mut dyn FnMut(f32) -> bool,
 ) -> Result<Option<Report>, FinishFault> {
-    let history = prepare(folder)?;
-    history.map(|history| derive(folder, history, options, go_on)).transpose()
+    let _lock = lock(folder)?;
+    let Some(history) = prepare(folder)? else { return Ok(None) };
+    check_room(folder, floor, &history, options)?;
+    // Of a former time, and true no more: where this is killed, the next start does it again.
+    folder.discard(REPORT)?;
+    derive(folder, history, options, go_on).map(Some)
 }
 
-/// Mends what was captured and reads it; `None` as [`finish`].
-///
-/// # Errors
-/// As [`finish`].
-pub fn prepare(folder: &Folder) -> Result<Option<History>, FinishFault> {
+fn lock(folder: &Folder) -> Result<Lock, FinishFault> {
+    folder.lock().map_err(|fault| match fault.kind() {
+        io::ErrorKind::WouldBlock => FinishFault::Busy,
+        _ => FinishFault::File(fault),
+    })
+}
+
+/// A mix may be as large as the disk: what is recorded now needs it more.
+fn check_room(
+    folder: &Folder,
+    floor: Floor,
+    history: &History,
+    options: Options,
+) -> Result<(), FinishFault> {
+    let channels = u64::from(options.layout.channels(history.people.len()));
+    let needs = mix::samples(history) * 2 * channels;
+    let space = folder.space()?;
+    let free = space.free.saturating_sub(floor.bytes(space));
+    if needs <= free { Ok(()) } else { Err(FinishFault::NoRoom { needs, free }) }
+}
+
+/// Mends what was captured and reads it.
+fn prepare(folder: &Folder) -> Result<Option<History>, FinishFault> {
     check_sound(folder)?;
     if repair(folder)? == Repaired::Empty {
         return Ok(None);
@@ -81,10 +101,7 @@ pub fn prepare(folder: &Folder) -> Result<Option<History>, FinishFault> {
 }
 
 /// Makes all that is derived.
-///
-/// # Errors
-/// As [`finish`].
-pub fn derive(
+fn derive(
     folder: &Folder,
     history: History,
     options: Options,

@@ -3,15 +3,15 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
 use super::Floor;
-use super::finish::{FinishFault, derive, mix_bytes, prepare, read_report};
-use super::history::History;
+use super::finish::{FinishFault, finish, read_report};
 use super::hook::{Hook, HookFault, TODO};
 use super::line::{TIMELINE, TIMELINE_PART};
 use super::mix::Options;
@@ -27,7 +27,7 @@ pub enum Stage {
     /// So much of it is done, in percent.
     Finishing(u8),
     Ready(Box<Report>),
-    /// Somebody must look: the log says why.
+    /// The log says why; tried again later.
     Failed,
     /// Nothing was ever recorded, and the folder is gone.
     Empty,
@@ -55,7 +55,8 @@ pub struct Finisher {
 }
 
 impl Finisher {
-    /// Starts it, with all that an earlier run of the server left unfinished.
+    /// Starts it, with all that an earlier run of the server left unfinished. What cannot be
+    /// finished is tried again, ever more seldom ([`RETRY_FIRST`], [`RETRY_LAST`]).
     ///
     /// # Errors
     /// The folder cannot be read, or the machine gives no thread.
@@ -91,12 +92,24 @@ impl Finisher {
     }
 }
 
+/// What could not be finished.
+struct Again {
+    due: Instant,
+    /// How long it waited.
+    waited: Duration,
+    id: Id,
+}
+
 fn run(spec: &Spec, left: Vec<Id>, ids: &Receiver<Id>, stop: &AtomicBool) {
     // A thread of Linux has a priority of its own: calls come first.
     if let Err(fault) = rustix::process::setpriority_process(None, NICEST) {
         warn!(%fault, "recordings are finished at the priority of calls");
     }
-    for id in left.into_iter().chain(ids) {
+    let mut waiting: Vec<Again> = Vec::new();
+    let mut left = left.into_iter();
+    loop {
+        let next = left.next().map(|id| (id, Duration::ZERO));
+        let Some((id, waited)) = next.or_else(|| next_of(ids, &mut waiting)) else { return };
         if stop.load(Ordering::Relaxed) {
             return;
         }
@@ -107,11 +120,32 @@ fn run(spec: &Spec, left: Vec<Id>, ids: &Receiver<Id>, stop: &AtomicBool) {
             }
             Err(fault) if fault.is_stop() => return,
             Err(fault) => {
-                error!(recording = %id, %fault, "recording cannot be finished");
+                let waits = (waited * 2).clamp(RETRY_FIRST, RETRY_LAST);
+                let retry_s = waits.as_secs();
+                error!(recording = %id, %fault, retry_s, "recording cannot be finished");
                 spec.stats.finished(false);
                 (spec.told)(&id, Stage::Failed);
+                if waiting.len() < RECORD_UNFINISHED_MAX {
+                    waiting.push(Again { due: Instant::now() + waits, waited: waits, id });
+                }
             }
         }
+    }
+}
+
+/// Another one to be finished, once there is one; `None` at the end.
+fn next_of(ids: &Receiver<Id>, waiting: &mut Vec<Again>) -> Option<(Id, Duration)> {
+    let soonest = waiting.iter().enumerate().min_by_key(|(_, again)| again.due);
+    let Some((at, due)) = soonest.map(|(at, again)| (at, again.due)) else {
+        return ids.recv().ok().map(|id| (id, Duration::ZERO));
+    };
+    match ids.recv_timeout(due.saturating_duration_since(Instant::now())) {
+        Ok(id) => Some((id, Duration::ZERO)),
+        Err(RecvTimeoutError::Timeout) => {
+            let again = waiting.swap_remove(at);
+            Some((again.id, again.waited))
+        }
+        Err(RecvTimeoutError::Disconnected) => None,
     }
 }
 
@@ -124,15 +158,10 @@ fn make_ready(spec: &Spec, id: &Id, stop: &AtomicBool) -> Result<Stage, FinishFa
             if spec.hook.is_some() {
                 folder.write(TODO, b"")?;
             }
-            let history = prepare(&folder)?;
-            let made = history.map(|history| {
-                check_room(spec, &history)?;
-                derive(&folder, history, spec.options, &mut |done| {
-                    (spec.told)(id, Stage::Finishing((done * 100.0) as u8));
-                    !stop.load(Ordering::Relaxed)
-                })
-            });
-            made.transpose()?
+            finish(&folder, spec.options, spec.floor, &mut |done| {
+                (spec.told)(id, Stage::Finishing((done * 100.0) as u8));
+                !stop.load(Ordering::Relaxed)
+            })?
         }
     };
     let Some(report) = report else {
@@ -145,14 +174,6 @@ fn make_ready(spec: &Spec, id: &Id, stop: &AtomicBool) -> Result<Stage, FinishFa
         folder.discard(TODO)?;
     }
     Ok(Stage::Ready(Box::new(report)))
-}
-
-/// A mix may be as large as the disk: what is recorded now needs it more.
-fn check_room(spec: &Spec, history: &History) -> Result<(), FinishFault> {
-    let needs = mix_bytes(history, spec.options);
-    let space = spec.root.space()?;
-    let free = space.free.saturating_sub(spec.floor.bytes(space));
-    if needs <= free { Ok(()) } else { Err(FinishFault::NoRoom { needs, free }) }
 }
 
 /// False where it is to be run again.
@@ -181,6 +202,11 @@ pub fn unfinished(root: &Root) -> io::Result<Vec<Id>> {
     };
     Ok(root.ids()?.into_iter().filter(is_open).collect())
 }
+
+/// What could not be finished, for want of room most likely, is tried again after so long, and
+/// after twice as long each further time.
+const RETRY_FIRST: Duration = Duration::from_secs(60);
+const RETRY_LAST: Duration = Duration::from_secs(3_600);
 
 /// The last of all (`setpriority(2)`).
 const NICEST: i32 = 19;

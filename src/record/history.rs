@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use engine::Time;
-use engine::timeline::ClockPoint;
+use engine::timeline::{ClockMap, ClockPoint};
 
 use super::line::{self, ChatName, End, Event, Line, TIMELINE};
 use super::repair::TIMELINE_BYTES_MAX;
@@ -85,6 +85,7 @@ impl History {
         for line in lines {
             history.take(line, &mut reading);
         }
+        history.place_gaps(&reading.gaps);
         let end_ms = history.duration_us / 1_000;
         for person in &mut history.people {
             close(&mut person.present, end_ms);
@@ -173,8 +174,8 @@ impl History {
                     late: 0,
                 })
             }
-            Event::TrackEnded { .. } | Event::Clock { .. } | Event::Gap { .. } => {
-                self.take_track(line, at_ms);
+            Event::TrackCounts { .. } | Event::Clock { .. } | Event::Gap { .. } => {
+                self.take_track(line, reading);
             }
             Event::Dropped { packets } => {
                 self.dropped_packets = self.dropped_packets.saturating_add(*packets);
@@ -192,6 +193,7 @@ impl History {
             | Event::Leg { .. }
             | Event::LegLeft { .. }
             | Event::Talking { .. }
+            | Event::TrackEnded { .. }
             | Event::Ended { .. }
             | Event::Repaired { .. }
             | Event::Unknown => {}
@@ -201,9 +203,9 @@ impl History {
 
 impl History {
     /// What is told of a track that has begun.
-    fn take_track(&mut self, line: &Line, at_ms: u64) {
+    fn take_track(&mut self, line: &Line, reading: &mut Reading) {
         match &line.event {
-            Event::TrackEnded { track, packets, lost_samples, late, .. } => {
+            Event::TrackCounts { track, packets, lost_samples, late } => {
                 if let Some(known) = self.track(*track) {
                     (known.packets, known.late) = (*packets, *late);
                     known.lost_samples = *lost_samples;
@@ -216,13 +218,26 @@ impl History {
                     known.points.push(point);
                 }
             }
-            Event::Gap { track, samples, .. } => self.gaps.push(GapReport {
-                file: track_name(*track),
-                from_ms: at_ms.saturating_sub(samples / 48),
-                to_ms: at_ms,
-            }),
+            Event::Gap { track, sample, samples } => {
+                reading.gaps.push((*track, *sample, sample.saturating_add(*samples)));
+            }
             _ => {}
         }
+    }
+
+    /// When the gaps were, by the clocks of their tracks.
+    fn place_gaps(&mut self, gaps: &[(u32, u64, u64)]) {
+        let clocks = self.tracks.iter().map(|track| (track.number, ClockMap::new(&track.points)));
+        let clocks: BTreeMap<u32, ClockMap> = clocks.collect();
+        let placed = gaps.iter().filter_map(|(track, from, to)| {
+            let clock = clocks.get(track)?;
+            let ms = |sample: u64| {
+                let at = clock.at_us(sample.min(SAMPLE_MAX))?.clamp(0, self.duration_us as i64);
+                Some(at as u64 / 1_000)
+            };
+            Some(GapReport { file: track_name(*track), from_ms: ms(*from)?, to_ms: ms(*to)? })
+        });
+        self.gaps = placed.collect();
     }
 
     /// The newest ones are asked for most.
@@ -245,10 +260,12 @@ pub fn point_of(line: &Line) -> Option<(u32, ClockPoint)> {
     is_sane.then_some((track, ClockPoint { sample, at, is_anew: anew }))
 }
 
-/// Where each person stands in the list.
+/// Where each person stands in the list, and what is placed once all clocks are known.
 #[derive(Default)]
 struct Reading {
     known: BTreeMap<String, usize>,
+    /// Track, first sample, and the first one after it.
+    gaps: Vec<(u32, u64, u64)>,
 }
 
 impl Reading {

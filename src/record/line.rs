@@ -88,7 +88,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         anew: bool,
     },
-    /// Packets are missing for longer than a word.
+    /// Packets are missing for longer than can be concealed.
     Gap {
         track: u32,
         sample: u64,
@@ -97,6 +97,10 @@ pub enum Event {
     TrackEnded {
         track: u32,
         samples: u64,
+    },
+    /// What was counted of a track until then.
+    TrackCounts {
+        track: u32,
         packets: u64,
         /// Samples that stand for packets that were lost on the way.
         lost_samples: u64,

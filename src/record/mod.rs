@@ -35,6 +35,7 @@ pub use service::{RecordFault, Recordings};
 
 use store::Space;
 
+use crate::config;
 use crate::limits::RECORD_ROOM_BYTES;
 
 /// Free space below which nothing is recorded: the larger of the two.
@@ -46,6 +47,11 @@ pub struct Floor {
 }
 
 impl Floor {
+    pub fn of(config: &config::Record) -> Floor {
+        let bytes = config.free_floor_mib.saturating_mul(1024 * 1024);
+        Floor { bytes, percent: config.free_floor_percent }
+    }
+
     fn is_below(self, space: Space) -> bool {
         space.free < self.bytes(space)
     }

@@ -19,7 +19,7 @@ use super::line::{End, Event};
 use super::stats::Stats;
 use super::store::{Id, Root};
 use crate::clock::Clock;
-use crate::limits::{RECORD_BATCHES_A_TURN, RECORD_FLUSH, RECORD_NOTES_MAX};
+use crate::limits::{RECORD_BATCHES_A_TURN, RECORD_NOTES_MAX, RECORD_SYNCS_ALONE, RECORD_TICK};
 use crate::media::CallNo;
 use crate::media::tap::{TapSource, tap};
 
@@ -62,9 +62,11 @@ impl Recorder {
     pub fn start(spec: Spec) -> io::Result<Recorder> {
         let (sink, source) = tap();
         let orders = Arc::new(Orders::default());
-        let capture = Capture::new(spec.root, spec.floor, spec.stats.clone());
+        let capture = Capture::new(spec.root, spec.floor, spec.open_max, spec.stats.clone());
         let (sync, dirty) = sync_channel(1);
-        std::thread::Builder::new().name("record-sync".into()).spawn(move || bring(&dirty))?;
+        let syncs = spec.stats.clone();
+        let bring = move || bring(&dirty, &syncs);
+        std::thread::Builder::new().name("record-sync".into()).spawn(bring)?;
         let (clock, own) = (spec.clock, orders.clone());
         let ended = spec.ended;
         let run = move || run(capture, &own, &source, clock, &sync, &*ended);
@@ -86,9 +88,14 @@ impl Recorder {
     }
 
     /// # Errors
-    /// As many recordings as may be are being made.
+    /// As many recordings as may be are being made: the call hears by its notices
+    /// ([`super::capture::Disk::TakesAnew`]) once it can begin, unless it ends it before.
     pub fn begin(&self, begin: Begin) -> Result<(), TooMany> {
-        let open = self.stats.begin(self.open_max).ok_or(TooMany(self.open_max))?;
+        let Some(open) = self.stats.begin(self.open_max) else {
+            let wait = Order::Wait { call: begin.call, notices: begin.notices };
+            self.orders.lock().push_back(wait);
+            return Err(TooMany(self.open_max));
+        };
         tracing::debug!(recording = %begin.id, open, "recording ordered");
         self.orders.lock().push_back(Order::Begin(Box::new(begin)));
         Ok(())
@@ -99,7 +106,7 @@ impl Recorder {
         if waiting.len() < RECORD_NOTES_MAX {
             waiting.push_back(Order::Note { call, at, event });
         } else {
-            self.stats.note_lost();
+            self.stats.notes_lost(1);
         }
     }
 
@@ -132,7 +139,7 @@ fn run(
     sync: &SyncSender<Vec<Arc<File>>>,
     ended: &dyn Fn(Id),
 ) {
-    let mut next_tick = clock.now().time + RECORD_FLUSH;
+    let mut next_tick = clock.now().time + RECORD_TICK;
     let mut dirty = Vec::new();
     loop {
         let stops = orders.stop.load(Ordering::Relaxed);
@@ -153,6 +160,8 @@ fn run(
                 break;
             };
             capture.handle_batch(clock.now().time, batch);
+            // Written at once.
+            next_tick = clock.now().time;
         }
         let now = clock.now();
         if stops && heard.is_some() {
@@ -160,7 +169,7 @@ fn run(
             return;
         }
         if now.time >= next_tick {
-            next_tick = now.time + RECORD_FLUSH;
+            next_tick = now.time + RECORD_TICK;
             let due = capture.handle_tick(now.time, heard);
             due.ended.into_iter().for_each(ended);
             dirty.extend(due.dirty);
@@ -176,13 +185,19 @@ fn run(
     }
 }
 
-/// Brings files to the disk, until the recorder is gone.
-fn bring(dirty: &Receiver<Vec<Arc<File>>>) {
+/// Brings files to the disk, until the recorder is gone: many at once, as each alone costs a
+/// transaction of the file system.
+fn bring(dirty: &Receiver<Vec<Arc<File>>>, stats: &Stats) {
     while let Ok(files) = dirty.recv() {
-        for file in files {
-            if let Err(fault) = file.sync_data() {
-                error!(%fault, "a recording may not survive a power cut");
+        let brought = match files.as_slice() {
+            [first, ..] if files.len() > RECORD_SYNCS_ALONE => {
+                rustix::fs::syncfs(first).map_err(io::Error::from)
             }
+            files => files.iter().map(|file| file.sync_data()).fold(Ok(()), io::Result::and),
+        };
+        if let Err(fault) = brought {
+            stats.not_synced();
+            error!(%fault, "what was recorded last may not survive a power cut");
         }
     }
 }

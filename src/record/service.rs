@@ -69,10 +69,7 @@ impl Recordings {
         let uploader = uploader(store, &root, &archive)?;
         let (shown, uploading) = (archive.clone(), uploader.clone());
         let (command, timeout) = (config.hook.clone(), config.hook_timeout);
-        let floor = Floor {
-            bytes: config.free_floor_mib.saturating_mul(1024 * 1024),
-            percent: config.free_floor_percent,
-        };
+        let floor = Floor::of(config);
         let finisher = Finisher::start(finisher::Spec {
             root: root.clone(),
             options: Options { layout: config.mix, opus: config.mix_opus },

@@ -10,6 +10,7 @@ pub struct Stats {
     open: AtomicU64,
     dropped: AtomicU64,
     notes_lost: AtomicU64,
+    not_synced: AtomicU64,
     stopped: [AtomicU64; STOPS.len()],
     finished: AtomicU64,
     failed: AtomicU64,
@@ -21,6 +22,7 @@ pub struct Reading {
     pub open: u64,
     pub dropped: u64,
     pub notes_lost: u64,
+    pub not_synced: u64,
     pub stopped: Vec<(&'static str, u64)>,
     pub finished: u64,
     pub failed: u64,
@@ -46,8 +48,13 @@ impl Stats {
         add(&self.dropped, packets);
     }
 
-    pub fn note_lost(&self) {
-        add(&self.notes_lost, 1);
+    pub fn notes_lost(&self, count: u64) {
+        add(&self.notes_lost, count);
+    }
+
+    /// What was written was not brought to the disk.
+    pub fn not_synced(&self) {
+        add(&self.not_synced, 1);
     }
 
     pub fn stopped(&self, why: Stop) {
@@ -68,6 +75,7 @@ impl Stats {
             open: get(&self.open),
             dropped: get(&self.dropped),
             notes_lost: get(&self.notes_lost),
+            not_synced: get(&self.not_synced),
             stopped: stopped.map(|(stop, count)| (stop.label(), get(count))).collect(),
             finished: get(&self.finished),
             failed: get(&self.failed),

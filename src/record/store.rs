@@ -128,8 +128,7 @@ impl Root {
     /// # Errors
     /// The disk does not say.
     pub fn space(&self) -> io::Result<Space> {
-        let disk = fs::fstatvfs(&self.dir)?;
-        Ok(Space { free: disk.f_bavail * disk.f_frsize, all: disk.f_blocks * disk.f_frsize })
+        space(&self.dir)
     }
 
     /// Takes a recording's folder away, with all that lies in it.
@@ -164,6 +163,18 @@ impl Root {
 }
 
 impl Folder {
+    /// Whoever mends or mixes does so alone, as long as it holds the lock.
+    ///
+    /// # Errors
+    /// `WouldBlock`: somebody else does.
+    pub fn lock(&self) -> io::Result<Lock> {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+        // An opening of its own: the lock goes with it.
+        let dir = fs::openat(&self.dir, ".", flags, Mode::empty())?;
+        fs::flock(&dir, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Lock { _file: dir })
+    }
+
     /// A new file, called `name.part` until it is finished.
     ///
     /// # Errors
@@ -270,6 +281,12 @@ impl Folder {
         fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
+    /// # Errors
+    /// The disk does not say.
+    pub fn space(&self) -> io::Result<Space> {
+        space(&self.dir)
+    }
+
     /// Names of all files, in order.
     ///
     /// # Errors
@@ -299,6 +316,11 @@ impl Folder {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn space(dir: &OwnedFd) -> io::Result<Space> {
+    let disk = fs::fstatvfs(dir)?;
+    Ok(Space { free: disk.f_bavail * disk.f_frsize, all: disk.f_blocks * disk.f_frsize })
 }
 
 /// What files of a recording are called: letters, digits, points and hyphens, none in front but a
@@ -344,6 +366,19 @@ mod tests {
         assert!(root.create(&id).is_err());
         root.remove(&id).unwrap();
         assert_eq!(root.ids().unwrap(), []);
+    }
+
+    #[test]
+    fn one_alone_holds_the_lock_of_a_folder() {
+        let place = TestFolder::new();
+        let root = Root::open(place.path()).unwrap();
+        let id = Id::new(Wall(0));
+        root.create(&id).unwrap();
+        let (one, other) = (root.folder(&id).unwrap(), root.folder(&id).unwrap());
+        let held = one.lock().unwrap();
+        assert_eq!(other.lock().err().unwrap().kind(), io::ErrorKind::WouldBlock);
+        drop(held);
+        other.lock().unwrap();
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use engine::Time;
 use engine::timeline::{Axis, Fate, Gap, Piece, Taken};
 
@@ -17,7 +18,7 @@ use crate::limits::{RECORD_GAP_TOLD_SAMPLES, RECORD_TRACK_SAMPLES_MAX};
 pub struct Track {
     pub number: u32,
     name: String,
-    axis: Axis,
+    axis: Axis<Bytes>,
     writer: ogg::Writer,
     file: Append,
     /// First byte of the newest packet: how a gap behind it sounds.
@@ -25,6 +26,8 @@ pub struct Track {
     packets: u64,
     lost_samples: u64,
     late: u64,
+    /// Samples of a loss that were concealed just before what is laid next.
+    concealed: u64,
 }
 
 /// What a track has to tell, with its time.
@@ -38,11 +41,21 @@ impl Track {
         let mut file = Append::new(folder.create(&name)?);
         let writer = ogg::Writer::begin(number, artist, &mut file.buffer);
         let axis = Axis::default();
-        let (toc, packets, lost_samples, late) = (0, 0, 0, 0);
-        Ok(Track { number, name, axis, writer, file, toc, packets, lost_samples, late })
+        Ok(Track {
+            number,
+            name,
+            axis,
+            writer,
+            file,
+            toc: 0,
+            packets: 0,
+            lost_samples: 0,
+            late: 0,
+            concealed: 0,
+        })
     }
 
-    pub fn handle_packet(&mut self, now: Time, taken: Taken) {
+    pub fn handle_packet(&mut self, now: Time, taken: Taken<Bytes>) {
         self.late += u64::from(self.axis.handle_packet(now, taken) == Fate::Late);
     }
 
@@ -55,6 +68,7 @@ impl Track {
         while let Some(piece) = self.axis.poll_piece() {
             let out = &mut self.file.buffer;
             let writer = &mut self.writer;
+            let concealed = std::mem::take(&mut self.concealed);
             match piece {
                 Piece::Packet(taken) => {
                     self.packets += 1;
@@ -62,7 +76,8 @@ impl Track {
                     writer.packet(&taken.payload, u64::from(taken.samples), out);
                 }
                 Piece::Conceal { samples, why } => {
-                    self.lost_samples += if why == Gap::Lost { samples } else { 0 };
+                    self.concealed = if why == Gap::Lost { samples } else { 0 };
+                    self.lost_samples += self.concealed;
                     fill::conceal(self.toc, samples, |payload, samples| {
                         writer.packet(payload, samples, out);
                     });
@@ -71,6 +86,8 @@ impl Track {
                     if why == Gap::Lost {
                         self.lost_samples += samples;
                         if samples >= RECORD_GAP_TOLD_SAMPLES {
+                            // All of it, with what the concealment hides.
+                            let (sample, samples) = (sample - concealed, samples + concealed);
                             tell((at, Event::Gap { track: self.number, sample, samples }));
                         }
                     }
@@ -80,10 +97,22 @@ impl Track {
                 }
             }
         }
+        let mut passed = false;
         while let Some(point) = self.axis.poll_point() {
             let (track, sample, anew) = (self.number, point.sample, point.is_anew);
             tell((point.at, Event::Clock { track, sample, anew }));
+            passed |= !anew;
         }
+        if passed {
+            tell((at, self.counts()));
+        }
+    }
+
+    /// Told now and then, so that a recording that is cut off has them.
+    fn counts(&self) -> Event {
+        let (track, packets, lost_samples, late) =
+            (self.number, self.packets, self.lost_samples, self.late);
+        Event::TrackCounts { track, packets, lost_samples, late }
     }
 
     /// Writes whole pages.
@@ -112,16 +141,8 @@ impl Track {
     pub fn end(mut self, folder: &Folder, at: Time, mut tell: impl FnMut(Told)) -> io::Result<()> {
         self.axis.flush();
         self.drain(at, &mut tell);
-        tell((
-            at,
-            Event::TrackEnded {
-                track: self.number,
-                samples: self.axis.end(),
-                packets: self.packets,
-                lost_samples: self.lost_samples,
-                late: self.late,
-            },
-        ));
+        tell((at, self.counts()));
+        tell((at, Event::TrackEnded { track: self.number, samples: self.axis.end() }));
         self.writer.end(&mut self.file.buffer);
         self.file.flush()?;
         folder.finish(&self.name, self.file.file())

@@ -99,8 +99,8 @@ fn geckodriver() -> PathBuf {
 
 /// Headless, without the browser's own business on the network, and with a microphone that is a
 /// file and is allowed. `--no-sandbox`: the tests may run as root. Names are not looked up: in a
-/// network that leads nowhere the first page would wait ten seconds for that. A container's /dev/shm
-/// may be too small for a page.
+/// network that leads nowhere the first page would wait ten seconds for that. And a container's
+/// /dev/shm may be too small for a page.
 const CHROMIUM_FLAGS: [&str; 13] = [
     "--headless",
     "--no-sandbox",

@@ -73,7 +73,7 @@ impl Studio {
     pub fn open(place: &Path) -> Studio {
         let root = Arc::new(Root::open(place).expect("a folder"));
         let mut capture =
-            Capture::new(root.clone(), Floor { bytes: 0, percent: 0 }, Arc::default());
+            Capture::new(root.clone(), Floor { bytes: 0, percent: 0 }, 1, Arc::default());
         let id = Id::new(Wall(1_790_000_000_000_000_000));
         capture.handle_order(Order::Begin(Box::new(Begin {
             id: id.clone(),
@@ -191,7 +191,8 @@ impl Studio {
                 self.capture.handle_order(Order::Note { call: CALL, at: time(at), event });
             }
             while let Some((at, taken)) = arrivals.next_if(|(at, _)| *at < until) {
-                let batch = Batch { packets: vec![(CALL, taken)], ..Batch::default() };
+                let batch =
+                    Batch { packets: [(CALL, taken)].into_iter().collect(), ..Batch::default() };
                 self.capture.handle_batch(time(at), batch);
             }
             if until >= end {

@@ -73,6 +73,19 @@ fn a_long_loss_is_concealed_for_200_ms_and_silent_then() {
 }
 
 #[test]
+fn one_number_missing_over_a_long_pause_is_no_long_loss() {
+    for (span_ms, why) in [(120, Gap::Lost), (140, Gap::Unsent)] {
+        let mut axis = Axis::default();
+        let timestamp = 967 + (span_ms as u32 / 20 + 1) * 960;
+        take(&mut axis, [packet(1, 20), stamped(3, timestamp, 40 + span_ms)]);
+        axis.flush();
+        let pieces: Vec<Piece> = core::iter::from_fn(|| axis.poll_piece()).collect();
+        let samples = (span_ms / 20) * FRAME;
+        assert_eq!(pieces[1], Piece::Conceal { samples, why }, "{span_ms} ms");
+    }
+}
+
+#[test]
 fn a_pause_of_dtx_goes_on_from_what_was_heard() {
     let mut axis = Axis::default();
     take(&mut axis, [packet(1, 20), stamped(2, 967 + 20 * 960, 420)]);

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use engine::timeline::Taken;
 use engine::{LegId, Now, Time};
 
@@ -32,6 +33,8 @@ pub struct Recording {
     names: Names,
     tracks: BTreeMap<LegId, Track>,
     tracks_made: u32,
+    /// Packets that belong to no track, as there may be no more of them.
+    trackless: u64,
     /// Legs that are gone, and when.
     leaving: Vec<(Time, LegId)>,
     /// Since when nothing of it can be written.
@@ -46,6 +49,8 @@ pub struct Recording {
 struct Lines {
     file: Append,
     began: Time,
+    /// Lines that had no room.
+    lost: u64,
 }
 
 impl Recording {
@@ -55,7 +60,7 @@ impl Recording {
         let folder = root.create(&begin.id)?;
         let file = Append::new(folder.create(TIMELINE)?);
         let began = begin.now.time;
-        let mut lines = Lines { file, began };
+        let mut lines = Lines { file, began, lost: 0 };
         lines.add(
             began,
             Event::Recording {
@@ -75,6 +80,7 @@ impl Recording {
             names: Names::default(),
             tracks: BTreeMap::new(),
             tracks_made: 0,
+            trackless: 0,
             leaving: Vec::new(),
             broken: None,
             ending: None,
@@ -147,18 +153,27 @@ impl Recording {
 
     /// # Errors
     /// The disk fails or is full.
-    pub fn handle_packet(&mut self, now: Time, taken: Taken) -> io::Result<()> {
+    pub fn handle_packet(&mut self, now: Time, taken: Taken<Bytes>) -> io::Result<()> {
+        let (at, leg) = (taken.arrival.at, taken.leg);
+        if let Some(track) = self.tracks.get_mut(&leg).filter(|track| !track.is_full()) {
+            // By the time it came: the recorder may be late, and packets of one batch are not.
+            track.handle_packet(at, taken);
+            track.drain(now, &mut |(at, event)| self.lines.add(at, event));
+            return Ok(());
+        }
+        self.handle_first(now, taken)
+    }
+
+    /// One of a voice that has no track yet, or needs another.
+    fn handle_first(&mut self, now: Time, taken: Taken<Bytes>) -> io::Result<()> {
         let (at, leg) = (taken.arrival.at, taken.leg);
         if self.tracks.get(&leg).is_some_and(Track::is_full)
             && let Some(full) = self.tracks.remove(&leg)
         {
             self.end_track(now, full)?;
         }
-        if !self.tracks.contains_key(&leg) {
-            self.begin_track(at, leg)?;
-        }
+        self.begin_track(at, leg)?;
         if let Some(track) = self.tracks.get_mut(&leg) {
-            // By the time it came: the recorder may be late, and packets of one batch are not.
             track.handle_packet(at, taken);
             track.drain(now, &mut |(at, event)| self.lines.add(at, event));
         }
@@ -194,6 +209,21 @@ impl Recording {
         }
         let lines = self.lines.file.flush();
         flushed.and(lines)
+    }
+
+    /// Packets and lines that were lost to the limits since this was last asked.
+    pub fn take_lost(&mut self, now: Time) -> (u64, u64) {
+        let packets = std::mem::take(&mut self.trackless);
+        if packets > 0 {
+            self.lines.add(now, Event::Dropped { packets });
+        }
+        (packets, std::mem::take(&mut self.lines.lost))
+    }
+
+    /// As if it had had so many tracks.
+    #[cfg(test)]
+    pub fn skip_tracks(&mut self, made: u32) {
+        self.tracks_made = made;
     }
 
     pub fn take_dirty(&mut self) -> Vec<Arc<File>> {
@@ -241,6 +271,7 @@ impl Recording {
         // A leg that nobody told of has no owner: its call is gone.
         let Some(jid) = self.names.legs.get(&leg) else { return Ok(()) };
         if self.tracks_made >= RECORD_TRACKS_MAX {
+            self.trackless += 1;
             return Ok(());
         }
         self.tracks_made += 1;
@@ -271,9 +302,11 @@ impl Names {
 
 impl Lines {
     fn add(&mut self, at: Time, event: Event) {
-        if self.file.buffer.len() < RECORD_LINES_BYTES_MAX {
-            let at_us = at.since(self.began).as_micros() as u64;
-            self.file.buffer.extend(Line { at_us, event }.to_text().as_bytes());
+        if self.file.buffer.len() >= RECORD_LINES_BYTES_MAX {
+            self.lost += 1;
+            return;
         }
+        let at_us = at.since(self.began).as_micros() as u64;
+        self.file.buffer.extend(Line { at_us, event }.to_text().as_bytes());
     }
 }

@@ -39,7 +39,7 @@ impl Desk {
     fn on_disk(floor: Floor) -> Desk {
         let place = TestFolder::new();
         let root = Arc::new(Root::open(place.path()).unwrap());
-        let mut capture = Capture::new(root, floor, Arc::default());
+        let mut capture = Capture::new(root, floor, 1, Arc::default());
         let (id, told) = (Id::new(Wall(0)), Arc::new(Mutex::new(Vec::new())));
         let heard = told.clone();
         capture.handle_order(Order::Begin(Box::new(Begin {
@@ -71,7 +71,7 @@ impl Desk {
     pub fn say(&mut self, from: u64, to: u64) {
         for index in from..to {
             let now = 1_000 + index * 20;
-            let packets = vec![taken(index, now)];
+            let packets = [taken(index, now)].into_iter().collect();
             self.capture.handle_batch(at(now).time, Batch { packets, ..Batch::default() });
         }
     }
@@ -79,7 +79,7 @@ impl Desk {
     fn end(&mut self, millis: u64) -> Vec<Id> {
         let end = Order::End { call: CALL, now: at(millis), why: End::RecordOff };
         self.capture.handle_order(end);
-        self.capture.handle_tick(at(millis + 400).time, Some(at(millis + 400).time)).ended
+        self.capture.handle_tick(at(millis + 800).time, Some(at(millis + 800).time)).ended
     }
 
     fn file(&self, name: &str) -> Vec<u8> {
@@ -122,8 +122,8 @@ fn packets_on_their_way_at_the_end_are_waited_for_and_later_ones_left_out() {
     let end = Order::End { call: CALL, now: at(1_300), why: End::CallFinished };
     desk.capture.handle_order(end);
     desk.say(11, 30);
-    assert!(desk.capture.handle_tick(at(1_699).time, Some(at(1_699).time)).ended.is_empty());
-    assert_eq!(desk.capture.handle_tick(at(1_700).time, Some(at(1_700).time)).ended.len(), 1);
+    assert!(desk.capture.handle_tick(at(2_099).time, Some(at(2_099).time)).ended.is_empty());
+    assert_eq!(desk.capture.handle_tick(at(2_100).time, Some(at(2_100).time)).ended.len(), 1);
     assert_eq!(packets(&desk.file("track-1.opus")), (1..=15).collect::<Vec<u8>>());
 }
 
@@ -140,12 +140,12 @@ fn a_recording_does_not_end_before_what_was_said_in_it_was_heard() {
 }
 
 #[test]
-fn each_quarter_of_a_second_all_but_the_newest_packet_is_in_the_file() {
+fn with_each_tick_all_but_the_newest_packet_is_in_the_file() {
     let mut desk = Desk::open();
-    desk.say(1, 14);
-    desk.capture.handle_tick(at(1_280).time, Some(at(1_280).time));
+    desk.say(1, 26);
+    desk.capture.handle_tick(at(1_500).time, Some(at(1_500).time));
     let written = desk.file("track-1.opus.part");
-    assert_eq!(Reader::open(&*written).unwrap().into_packets().count(), 12);
+    assert_eq!(Reader::open(&*written).unwrap().into_packets().count(), 24);
     assert!(desk.events("timeline.jsonl.part").len() >= 4);
 }
 
@@ -174,8 +174,8 @@ fn a_disk_below_its_floor_ends_the_tracks_tells_the_call_and_goes_on_once_there_
 fn a_leg_that_nobody_told_of_is_not_recorded() {
     let mut desk = Desk::open();
     let (call, stranger) = taken(1, 1_020);
-    let packets =
-        vec![(call, Taken { leg: LegId(99), ..stranger }), (CallNo(8), taken(1, 1_020).1)];
+    let packets = [(call, Taken { leg: LegId(99), ..stranger }), (CallNo(8), taken(1, 1_020).1)];
+    let packets = packets.into_iter().collect();
     desk.capture.handle_batch(at(1_020).time, Batch { packets, ..Batch::default() });
     desk.end(2_000);
     assert_eq!(desk.names(), ["timeline.jsonl"]);
@@ -200,7 +200,6 @@ fn a_power_cut_at_any_moment_costs_less_than_two_seconds() {
     let mut synced: BTreeMap<u64, u64> = BTreeMap::new();
     let mut most = 0;
     for tick in 1..=80_u64 {
-        desk.say((tick - 1) * 25 / 2 + 1, tick * 25 / 2 + 1);
         let now = 1_000 + tick * 250;
         let due = desk.capture.handle_tick(at(now).time, Some(at(now).time));
         // The cut comes before these are on the disk.
@@ -210,6 +209,10 @@ fn a_power_cut_at_any_moment_costs_less_than_two_seconds() {
             let file = file.metadata().unwrap();
             (file.ino(), file.len())
         }));
+        if tick % 2 == 0 {
+            // A batch of half a second, too late for this tick.
+            desk.say((tick / 2 - 1) * 25 + 1, tick / 2 * 25 + 1);
+        }
     }
     assert!((500..1_900).contains(&most), "{most} ms");
 }
@@ -281,7 +284,7 @@ fn off_and_on_again_at_once_makes_two_recordings_and_loses_nothing() {
     // Of these the first ones were said before the end, and came late.
     desk.say(9, 9);
     desk.say(11, 31);
-    let ended = desk.capture.handle_tick(at(1_650).time, Some(at(1_650).time)).ended;
+    let ended = desk.capture.handle_tick(at(2_050).time, Some(at(2_050).time)).ended;
     assert_eq!(ended, [desk.id.clone()]);
     assert_eq!(packets(&desk.file("track-1.opus")), (1..=10).collect::<Vec<u8>>());
     let former = std::mem::replace(&mut desk.id, next.clone());
@@ -312,8 +315,8 @@ fn the_track_of_a_leg_that_is_gone_ends_once_all_it_said_was_heard() {
     desk.say(11, 14);
     desk.capture.handle_tick(at(1_500).time, Some(at(1_500).time));
     assert_eq!(desk.names(), ["timeline.jsonl.part", "track-1.opus.part"]);
-    desk.capture.handle_tick(at(1_750).time, None);
-    desk.capture.handle_tick(at(1_800).time, Some(at(1_700).time));
+    desk.capture.handle_tick(at(2_150).time, None);
+    desk.capture.handle_tick(at(2_200).time, Some(at(2_100).time));
     assert_eq!(desk.names(), ["timeline.jsonl.part", "track-1.opus"]);
     assert_eq!(packets(&desk.file("track-1.opus")).len(), 13);
 }
@@ -324,7 +327,10 @@ fn packets_that_the_recorder_takes_late_are_not_late_to_each_other() {
     desk.say(1, 4);
     let packets_in = [5, 4, 6].map(|index| taken(index, 1_000 + index * 20)).to_vec();
     // A slow disk: all of it a second later.
-    desk.capture.handle_batch(at(2_200).time, Batch { packets: packets_in, ..Batch::default() });
+    desk.capture.handle_batch(
+        at(2_200).time,
+        Batch { packets: packets_in.into_iter().collect(), ..Batch::default() },
+    );
     desk.end(2_300);
     assert_eq!(packets(&desk.file("track-1.opus")), [1, 2, 3, 4, 5, 6]);
 }
@@ -336,8 +342,56 @@ fn a_recording_whose_folder_is_gone_breaks_off_alone() {
     std::fs::remove_dir_all(desk.place.path().join(desk.id.as_str())).unwrap();
     desk.note(Event::Leg { leg: 9, jid: "d-boris".into() });
     let boris = Taken { leg: LegId(9), ..taken(5, 1_100).1 };
-    let batch = Batch { packets: vec![(CALL, boris)], ..Batch::default() };
+    let batch = Batch { packets: [(CALL, boris)].into_iter().collect(), ..Batch::default() };
     desk.capture.handle_batch(at(1_100).time, batch);
     assert_eq!(*desk.told.lock().unwrap(), [Disk::Refuses(Stop::DiskFailed)]);
     assert_eq!(desk.capture.disk, Disk::Takes);
+}
+
+#[test]
+fn a_call_that_found_no_place_begins_once_another_recording_has_ended() {
+    let mut desk = Desk::open();
+    let stats = desk.capture.stats.clone();
+    stats.begin(1).unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = told.clone();
+    let notices: Notices = Arc::new(move |disk| {
+        heard.lock().unwrap().push(disk);
+        true
+    });
+    desk.capture.handle_order(Order::Wait { call: CallNo(9), notices });
+    desk.capture.handle_tick(at(3_000).time, None);
+    assert_eq!(*told.lock().unwrap(), []);
+    desk.end(4_100);
+    desk.capture.handle_tick(at(5_600).time, None);
+    assert_eq!(*told.lock().unwrap(), [Disk::TakesAnew]);
+}
+
+#[test]
+fn one_track_more_than_a_recording_may_have_is_lost_and_counted() {
+    let mut desk = Desk::open();
+    desk.capture.newest(CALL).unwrap().skip_tracks(crate::limits::RECORD_TRACKS_MAX - 1);
+    desk.note(Event::Leg { leg: 9, jid: "d-boris".into() });
+    let boris = (CALL, Taken { leg: LegId(9), ..taken(2, 1_040).1 });
+    let packets = [taken(1, 1_020), boris.clone(), boris].into_iter().collect();
+    desk.capture.handle_batch(at(1_040).time, Batch { packets, ..Batch::default() });
+    desk.end(1_100);
+    assert_eq!(desk.names(), ["timeline.jsonl", "track-10000.opus"]);
+    assert_eq!(desk.capture.stats.read().dropped, 2);
+    assert!(desk.events(TIMELINE).contains(&Event::Dropped { packets: 2 }));
+}
+
+#[test]
+fn lines_that_wait_for_a_full_disk_are_bounded_and_counted() {
+    let mut desk = Desk::open();
+    let note = Event::Left { jid: "x".repeat(1_000) };
+    let more = crate::limits::RECORD_LINES_BYTES_MAX / 1_000;
+    (0..more).for_each(|_| desk.note(note.clone()));
+    desk.capture.handle_tick(at(1_500).time, None);
+    let lost = desk.capture.stats.read().notes_lost;
+    assert!((1..100).contains(&lost), "{lost}");
+    // Written: there is room again.
+    desk.note(note);
+    desk.end(1_600);
+    assert_eq!(desk.capture.stats.read().notes_lost, lost);
 }

@@ -4,30 +4,36 @@ use super::{CommandFault, say};
 use crate::record::finish::read_report;
 use crate::record::line::{self, Event, TIMELINE, TIMELINE_PART};
 use crate::record::report::{REPORT, Report};
-use crate::record::store::{Folder, Root};
+use crate::record::store::{Folder, Id, Root};
 
 /// A line a recording.
-pub fn list(root: &Root, json: bool) -> Result<(), CommandFault> {
+pub fn list(root: &Root, json: bool) -> Result<bool, CommandFault> {
     let ids = super::recordings(root)?;
     if ids.is_empty() && !json {
         say("no recordings\n")?;
     }
+    let mut is_whole = true;
     for id in ids {
-        let folder = root.folder(&id)?;
-        let line = match (folder.has(REPORT), json) {
-            (true, true) => {
-                let report = read_report(&folder)?;
-                serde_json::to_string(&report).map_err(std::io::Error::other)?
-            }
-            (true, false) => line_of(&read_report(&folder)?),
-            (false, true) => {
-                serde_json::json!({ "id": id.as_str(), "state": state(&folder) }).to_string()
-            }
-            (false, false) => format!("{id}  {}", state(&folder)),
-        };
-        say(&format!("{line}\n"))?;
+        let listed = super::each(root, &id, |id, folder| list_one(id, folder, json));
+        is_whole &= super::or_say(&id, listed)?;
     }
-    Ok(())
+    Ok(is_whole)
+}
+
+fn list_one(id: &Id, folder: &Folder, json: bool) -> Result<bool, CommandFault> {
+    let line = match (folder.has(REPORT), json) {
+        (true, true) => {
+            let report = read_report(folder)?;
+            serde_json::to_string(&report).map_err(std::io::Error::other)?
+        }
+        (true, false) => line_of(&read_report(folder)?),
+        (false, true) => {
+            serde_json::json!({ "id": id.as_str(), "state": state(folder) }).to_string()
+        }
+        (false, false) => format!("{id}  {}", state(folder)),
+    };
+    say(&format!("{line}\n"))?;
+    Ok(true)
 }
 
 fn state(folder: &Folder) -> &'static str {
