@@ -1,5 +1,6 @@
 //! The tap: a listener that cannot speak. What a call permits to be recorded is handed to the
-//! recorder, a batch each half second; a recorder that is slow loses its own packets, never the call's.
+//! recorder, a batch each half second; a recorder that is slow loses its own packets, never the
+//! call's.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
