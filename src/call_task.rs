@@ -1,6 +1,7 @@
 //! One call's task: the single owner of its control state. Signals, notices and the clock go
 //! into `engine::Call`; what it wants done is done in `effects`, in order.
 
+mod facts;
 mod offers;
 mod report;
 mod taping;
@@ -15,10 +16,11 @@ use tracing::{debug, error, info, warn};
 
 use crate::clock::Clock;
 use crate::core::{AnswerStyle, CallSummary, Chat, ChatCore, ChatKey, Device, Person};
-use crate::core::{Presence, Question, Refusal, Reply, Signal};
+use crate::core::{Presence, Question, Refusal, Reply, Signal, Team};
 use crate::media::dialogue::Dialogue;
 use crate::media::{CallNo, Notice, Pool, WorkerHandle, sdp};
 use crate::metrics::Metrics;
+use crate::outbox::Outbox;
 use crate::record::Recorder;
 use crate::record::capture::Disk;
 use crate::wire::ClientEvent;
@@ -27,6 +29,8 @@ use crate::wire::ClientEvent;
 pub struct Shared {
     pub core: Arc<dyn ChatCore>,
     pub pool: Pool,
+    /// `None` where nobody is to hear of facts.
+    pub outbox: Option<Arc<Outbox>>,
     /// `None` where this server does not record.
     pub recorder: Option<Arc<Recorder>>,
     pub clock: Clock,
@@ -50,6 +54,8 @@ pub enum Message {
         presence: Presence,
     },
     Notice(Notice),
+    /// The core may have lost what it had of the call.
+    TellAll,
     /// Whether what is recorded arrives on the disk.
     Recorder(Disk),
     Question {
@@ -62,6 +68,7 @@ pub enum Message {
 pub struct CallTask {
     pub(super) shared: Arc<Shared>,
     pub(super) call: Call,
+    pub(super) team: Team,
     pub(super) chat: Chat,
     pub(super) key: ChatKey,
     pub(super) uid: Arc<str>,
@@ -97,6 +104,7 @@ pub(super) struct LegEntry {
 
 /// A call's first words.
 pub struct Opening {
+    pub team: Team,
     pub chat: Chat,
     pub uid: Arc<str>,
     pub no: CallNo,
@@ -105,7 +113,7 @@ pub struct Opening {
 
 impl CallTask {
     pub fn new(shared: Arc<Shared>, opening: Opening) -> CallTask {
-        let Opening { chat, uid, no, own } = opening;
+        let Opening { team, chat, uid, no, own } = opening;
         let key = chat.key();
         let place = match &key {
             ChatKey::Direct(one, other) => Place::Direct([one.clone(), other.clone()]),
@@ -123,6 +131,7 @@ impl CallTask {
         CallTask {
             shared,
             call,
+            team,
             chat,
             key,
             uid,
@@ -190,6 +199,7 @@ impl CallTask {
                 let _ = self.input(Input::Link { leg, seen });
             }
             Message::Notice(Notice::Tracks { leg, slots }) => self.tell_tracks(leg, &slots),
+            Message::TellAll => self.tell_all(told),
             Message::Recorder(disk) => self.handle_disk(disk),
             Message::Notice(Notice::Talking { leg, level }) => {
                 self.tape_talking(leg, level);

@@ -35,7 +35,7 @@ impl CallTask {
                 Effect::Talking { who, level, to } => self.tell_talking(&who, level, to),
                 Effect::Restart { who, device } => {
                     let (jid, uid) = self.named_for(&who);
-                    let team = String::new();
+                    let team = self.team.uid.clone();
                     self.deliver(device_of(who, &device), ServerEvent::Restart { jid, uid, team });
                 }
                 Effect::State { gentime } => {
@@ -60,6 +60,7 @@ impl CallTask {
                     }
                 }
                 Effect::OfferSlots { leg, slots } => self.offer_slots(leg, slots),
+                Effect::Fact(fact) => self.note(fact),
                 Effect::Listed => told(self.summary()),
                 Effect::RecordBegan { by } => self.begin_taping(by),
                 Effect::RecordEnded { .. } => self.end_taping(),
@@ -211,15 +212,18 @@ impl CallTask {
         }
     }
 
-    /// A device that has just come: how the call stands, and the rest of a ringing.
-    pub(super) fn tell_newcomer(&mut self, device: &Device) {
-        let concerned = match &self.key {
-            ChatKey::Group(_) => true,
-            ChatKey::Direct(one, other) => device.jid == *one || device.jid == *other,
-        };
-        if !concerned {
+    /// The core may have lost all of it.
+    pub(super) fn tell_all(&mut self, told: &impl Fn(CallSummary)) {
+        if self.call.onliners().is_empty() {
             return;
         }
+        let gentime = self.call.next_gentime(self.shared.clock.now().wall);
+        self.tell_state(gentime);
+        told(self.summary());
+    }
+
+    /// A device that has just come: how the call stands, and the rest of a ringing.
+    pub(super) fn tell_newcomer(&mut self, device: &Device) {
         let now = self.shared.clock.now();
         let gentime = self.call.next_gentime(now.wall);
         let state = self.state_for(self.key.jid_for(&device.jid), gentime);

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod media;
 pub mod memory;
 pub mod metrics;
+pub mod outbox;
 pub mod record;
 pub mod registry;
 pub mod server;

@@ -262,3 +262,50 @@ pub const STORE_QUIET_MAX: Duration = Duration::from_secs(300);
 
 /// Characters of what a store said that stand in a line of the log. Beyond: cut.
 pub const STORE_TOLD_CHARS_MAX: usize = 400;
+
+/// Facts and acknowledgements on their way to the outbox's thread. Beyond: lost, counted.
+pub const FACTS_ORDERS_MAX: usize = 65_536;
+
+/// Of these in one transaction.
+pub const FACTS_A_TURN: usize = 1_024;
+
+/// Facts that are read at once, and that may be on their way to the core unacknowledged.
+pub const FACTS_READ_MAX: usize = 256;
+
+/// How long a finished call's numbers are kept for what becomes of its recordings: 90 days.
+pub const FACTS_CALLS_KEPT_NANOS: i64 = 90 * 24 * 3_600 * 1_000_000_000;
+
+/// Groups of somebody whose socket came, of which he is told the calls.
+pub const CORE_GROUPS_MAX: usize = 10_000;
+
+/// A message of the core, in bytes: a client's longest event, and what the core adds.
+pub const CORE_MESSAGE_BYTES_MAX: usize = 256 * 1024;
+
+/// Messages kept for a core until it has acknowledged them, and their bytes. Beyond: the oldest is
+/// dropped, counted.
+pub const CORE_KEPT_MAX: usize = 16_384;
+pub const CORE_KEPT_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// A description that is older when the link is back is of no use: its client has dialled again.
+pub const CORE_SDP_MAX_AGE: Duration = Duration::from_secs(10);
+
+/// Signals of different chats are acted on side by side, by so many.
+pub const CORE_LANES: usize = 32;
+
+/// Signals that wait in one lane. Beyond: refused, `overloaded`.
+pub const CORE_LANE_SIGNALS: usize = 1_024;
+
+/// How often a link is pinged, and after how long without a word it is given up.
+pub const CORE_PING: Duration = Duration::from_secs(15);
+pub const CORE_DEAD: Duration = Duration::from_secs(30);
+
+/// How long a link may take to open, to its hello.
+pub const CORE_OPEN_MAX: Duration = Duration::from_secs(5);
+
+/// A link that is lost is dialled again after the first, then ever later, at last after the last.
+pub const CORE_RETRY_FIRST: Duration = Duration::from_millis(250);
+pub const CORE_RETRY_LAST: Duration = Duration::from_secs(5);
+
+/// Facts that are posted at once, and how long an answer may take.
+pub const WEBHOOK_FACTS_MAX: usize = 100;
+pub const WEBHOOK_ANSWER_MAX: Duration = Duration::from_secs(5);

@@ -7,9 +7,11 @@
 //! sources are added up.
 
 mod families;
+mod posts;
 mod tapes;
 
 pub use families::{Family, Kind, Sample};
+pub use posts::Post;
 pub use tapes::Tape;
 
 use std::collections::BTreeMap;

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use crate::call_task::{CallTask, Message, Opening, Shared, audio_only, check_candidate};
 use crate::core::{CallSummary, ChatKey, Device, Jid, Node, Presence, Question};
-use crate::core::{Refusal, Reply, Signal};
+use crate::core::{Reader, Refusal, Reply, Signal};
 use crate::limits::{CALL_MESSAGES, CALLS_MAX, PRESENCES};
 use crate::media::CallNo;
 use crate::metrics::Sample;
@@ -125,7 +125,8 @@ impl Registry {
                 entry.insert(Live { mailbox: mailbox.clone(), summary });
                 let no = CallNo(self.inner.next.fetch_add(1, Ordering::Relaxed));
                 let own = mailbox.downgrade();
-                let opening = Opening { chat: signal.chat.clone(), uid: uid.clone(), no, own };
+                let (team, chat) = (signal.team.clone(), signal.chat.clone());
+                let opening = Opening { team, chat, uid: uid.clone(), no, own };
                 let task = CallTask::new(self.inner.shared.clone(), opening);
                 tokio::spawn(self.clone().attend(key, uid, task, inbox));
                 Ok(mailbox)
@@ -178,14 +179,14 @@ impl Node for Registry {
         })
     }
 
-    fn presence(&self, device: &Device, presence: Presence) {
-        let mailboxes: Vec<_> = self
-            .inner
-            .calls
-            .iter()
-            .filter(|live| live.concerns(live.key(), device))
-            .map(|live| live.mailbox.clone())
-            .collect();
+    fn presence(&self, device: &Device, presence: Presence, reader: &Reader) {
+        // Whoever has left a group may have a leg in its call all the same.
+        let concerns = |key: &ChatKey| match presence {
+            Presence::Connected => reader.reads(key),
+            Presence::Lost => !key.is_direct() || reader.reads(key),
+        };
+        let live = self.inner.calls.iter().filter(|live| concerns(live.key()));
+        let mailboxes: Vec<_> = live.map(|live| live.mailbox.clone()).collect();
         if mailboxes.is_empty() {
             return;
         }
@@ -211,6 +212,13 @@ impl Node for Registry {
         })
     }
 
+    fn tell_all(&self) {
+        for live in &self.inner.calls {
+            // One that has so much to do tells it soon anyway.
+            let _ = live.mailbox.try_send(Message::TellAll);
+        }
+    }
+
     fn calls(&self) -> Vec<CallSummary> {
         let live = self.inner.calls.iter().filter(|live| live.summary.online_count > 0);
         live.map(|live| live.summary.clone()).collect()
@@ -222,15 +230,6 @@ async fn tell_presences(mut waiting: mpsc::Receiver<Told>) {
         for mailbox in mailboxes {
             // A call that has finished needs to know nothing.
             let _ = mailbox.send(Message::Presence { device: device.clone(), presence }).await;
-        }
-    }
-}
-
-impl Live {
-    fn concerns(&self, key: &ChatKey, device: &Device) -> bool {
-        match key {
-            ChatKey::Group(_) => true,
-            ChatKey::Direct(one, other) => device.jid == *one || device.jid == *other,
         }
     }
 }

@@ -1,31 +1,34 @@
 //! The node put together: configuration, media workers, registry, chat core, sockets; from start
 //! to the last line written.
 
+mod readings;
+mod setup;
+
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use engine::Discard;
-use engine::call::Rules;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
-use crate::call_task::Shared;
+use self::readings::{Asked, rendering};
+use self::setup::{Others, core_options, options, recordings, retention, shared};
 use crate::clock::Clock;
-use crate::config::{self, Answer, Config};
-use crate::core::builtin::bucket::Pace;
-use crate::core::builtin::{BuiltIn, CoreOptions};
-use crate::core::{AnswerStyle, ChatCore, Jid};
+use crate::config::{self, Config, CoreMode};
+use crate::core::Jid;
+use crate::core::builtin::BuiltIn;
+use crate::core::link::{LinkCore, dial};
 use crate::demo::{self, DemoOptions};
-use crate::media::{Pool, PoolSpec, StartFault, sdp};
-use crate::metrics::{Metrics, Sample, Sink, Source, Tape};
-use crate::record::archive::{self, Retention};
-use crate::record::{RecordFault, Recorder, Recordings};
+use crate::media::StartFault;
+use crate::metrics::Metrics;
+use crate::outbox::webhook::{Webhook, WebhookFault};
+use crate::outbox::{Outbox, OutboxFault};
+use crate::record::archive::{self, Archive};
+use crate::record::{RecordFault, Recordings};
 use crate::registry::Registry;
-use crate::signal::{self, Counters, Demo, Downloads, Ended, Options, Parts, Refused, Shell, Tls};
-use crate::wire::http::{Features, IceServer};
+use crate::signal::{self, Counters, Demo, Downloads, LinkParts, Parts, Shell, Tls};
 
 /// How many people the demo brings.
 const DEMO_PEOPLE: usize = 3;
@@ -51,6 +54,12 @@ pub enum Fault {
     Addresses(io::Error),
     #[error(transparent)]
     Record(#[from] RecordFault),
+    #[error("cannot keep facts for the core: {0}")]
+    Outbox(#[from] OutboxFault),
+    #[error(transparent)]
+    Address(#[from] dial::AddressFault),
+    #[error(transparent)]
+    Webhook(#[from] WebhookFault),
     #[error("the server ended: {0}")]
     Served(#[from] io::Error),
 }
@@ -66,57 +75,167 @@ pub async fn run(config: Config) -> Result<(), Fault> {
     let listener = listener.map_err(|cause| Fault::Listen { address, cause })?;
     let bound = listener.local_addr()?;
     let tls = if config.http.open { Some(certificate(&config, bound)?) } else { None };
-    let core = BuiltIn::open(&config.data.dir, core_options(&config))?;
-    let metrics = Arc::new(Metrics::new(started));
-    let clock = Clock::start();
-    let recordings = recordings(&config, clock)?;
-    let recorder = recordings.as_ref().map(|recordings| recordings.recorder());
-    let shared = shared(&config, core.clone(), metrics.clone(), (clock, recorder))?;
-    let registry = Registry::new(Arc::new(shared));
-    core.join(Arc::new(registry.clone()));
-    let archive = recordings.as_ref().map(|recordings| recordings.archive());
-    if let Some(archive) = archive.clone() {
-        tokio::spawn(archive::expire_hourly(archive, retention(&config)));
-    }
-    let counters = Arc::new(Counters::default());
     let url = format!("{}://{bound}", if tls.is_some() { "https" } else { "http" });
-    let speakers = Arc::new(Speakers { url: url.clone(), running: Arc::default() });
-    let (ready, breaking) = (registry.clone(), registry.clone());
+    let metrics = Arc::new(Metrics::new(started));
+    let door = Door { listener, tls, url };
+    match config.core.mode {
+        CoreMode::BuiltIn => run_alone(&config, metrics, door).await?,
+        CoreMode::Dial | CoreMode::Accept => run_linked(&config, metrics, door).await?,
+    }
+    info!("stopped");
+    Ok(())
+}
+
+/// Where the node listens.
+struct Door {
+    listener: TcpListener,
+    tls: Option<Tls>,
+    url: String,
+}
+
+/// With the built-in core, and people at the door.
+async fn run_alone(config: &Config, metrics: Arc<Metrics>, door: Door) -> Result<(), Fault> {
+    let core = BuiltIn::open(&config.data.dir, core_options(config))?;
+    let clock = Clock::start();
+    let outbox = match config.core.webhook_url.is_empty() {
+        true => None,
+        false => Some(outbox(config)?),
+    };
+    let recordings = recordings(config, clock, outbox.clone())?;
+    let recorder = recordings.as_ref().map(|recordings| recordings.recorder());
+    let (kept, asked) = (outbox.clone(), metrics.clone());
+    let others = Others { core: core.clone(), outbox: kept, metrics, clock, recorder };
+    let registry = Registry::new(Arc::new(shared(config, others)?));
+    core.join(Arc::new(registry.clone()));
+    let archive = keep_archive(config, recordings.as_deref());
+    let counters = Arc::new(Counters::default());
+    let speakers = Arc::new(Speakers { url: door.url.clone(), running: Arc::default() });
+    let breaking = registry.clone();
     let shell = Shell::new(Parts {
         core,
-        options: options(&config),
+        options: options(config),
         counters: counters.clone(),
-        metrics: rendering(metrics, registry.clone(), counters, recordings.clone()),
-        ready: Arc::new(move || match (ready.is_draining(), ready.shared().pool.is_whole()) {
-            (true, _) => Err("draining".to_owned()),
-            (false, false) => Err("a media worker has ended".to_owned()),
-            (false, true) => Ok(()),
+        metrics: rendering(Asked {
+            metrics: asked,
+            registry: registry.clone(),
+            counters: Some(counters),
+            recordings: recordings.clone(),
+            link: None,
+            outbox: outbox.clone(),
         }),
+        ready: readiness(registry.clone(), outbox.clone()),
         demo: Some(speakers),
         archive,
         downloads: Downloads::default(),
         break_worker: Arc::new(move |number| breaking.shared().pool.break_worker(number)),
     });
     let stop = drained(registry.clone(), StopSignals::listen()?);
-    announce(&url, &registry, tls.is_some())?;
-    let served = signal::serve(shell, listener, tls, stop).await;
+    warn!("the built-in chat core has no passwords: whoever reaches it may come in");
+    if door.tls.is_some() {
+        warn!("the https certificate is self-signed: browsers will ask before they go on");
+    }
+    announce(&door.url, &registry)?;
+    let served = signal::serve_people(shell, door.listener, door.tls, stop).await;
+    write_all(recordings, outbox).await?;
+    Ok(served?)
+}
+
+/// Beside a core elsewhere, which has the people.
+async fn run_linked(config: &Config, metrics: Arc<Metrics>, door: Door) -> Result<(), Fault> {
+    let outbox = outbox(config)?;
+    let goes_by_link = config.core.webhook_url.is_empty();
+    let core = LinkCore::new(goes_by_link.then(|| outbox.clone()));
+    let clock = Clock::start();
+    let recordings = recordings(config, clock, Some(outbox.clone()))?;
+    let recorder = recordings.as_ref().map(|recordings| recordings.recorder());
+    let (kept, asked) = (Some(outbox.clone()), metrics.clone());
+    let others = Others { core: core.clone(), outbox: kept, metrics, clock, recorder };
+    let registry = Registry::new(Arc::new(shared(config, others)?));
+    core.join(Arc::new(registry.clone()));
+    keep_archive(config, recordings.as_deref());
+    let link = &config.core;
+    let secret = (link.mode == CoreMode::Accept).then(|| link.secret.clone());
+    if link.mode == CoreMode::Dial {
+        let address = dial::Address::new(&link.url, &link.secret, &link.ca)?;
+        tokio::spawn(dial::run(core.clone(), address));
+    }
+    let routes = signal::link_router(LinkParts {
+        core: core.clone(),
+        secret,
+        metrics: rendering(Asked {
+            metrics: asked,
+            registry: registry.clone(),
+            counters: None,
+            recordings: recordings.clone(),
+            link: Some(core),
+            outbox: Some(outbox.clone()),
+        }),
+        ready: readiness(registry.clone(), Some(outbox.clone())),
+    });
+    let stop = drained(registry.clone(), StopSignals::listen()?);
+    announce(&door.url, &registry)?;
+    let served = signal::serve(routes, door.listener, door.tls, stop).await;
+    write_all(recordings, Some(outbox)).await?;
+    Ok(served?)
+}
+
+/// Facts on their way to the core, or to whoever takes them by HTTP.
+fn outbox(config: &Config) -> Result<Arc<Outbox>, Fault> {
+    let (core, now) = (&config.core, crate::clock::wall().as_nanos());
+    let outbox = Arc::new(Outbox::open(&config.data.dir, u64::from(core.facts_max), now)?);
+    if !core.webhook_url.is_empty() {
+        let webhook = Webhook::new(&core.webhook_url, core.webhook_secret.clone())?;
+        tokio::spawn(webhook.run(outbox.clone()));
+    }
+    Ok(outbox)
+}
+
+/// At the end: recordings first, as one that ends is a fact too.
+async fn write_all(
+    recordings: Option<Arc<Recordings>>,
+    outbox: Option<Arc<Outbox>>,
+) -> Result<(), Fault> {
     if let Some(recordings) = recordings {
         recordings.stop();
     }
-    served?;
-    info!("stopped");
+    if let Some(outbox) = outbox {
+        let stopped = tokio::task::spawn_blocking(move || outbox.stop()).await;
+        stopped.map_err(|fault| Fault::Served(io::Error::other(fault)))?;
+    }
     Ok(())
 }
 
+/// What is recorded is listed, and what is too old goes.
+fn keep_archive(config: &Config, recordings: Option<&Recordings>) -> Option<Arc<Archive>> {
+    let archive = recordings?.archive();
+    tokio::spawn(archive::expire_hourly(archive.clone(), retention(config)));
+    Some(archive)
+}
+
+/// Whether more calls may come.
+fn readiness(
+    registry: Registry,
+    outbox: Option<Arc<Outbox>>,
+) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
+    Arc::new(move || {
+        if registry.is_draining() {
+            return Err("draining".to_owned());
+        }
+        if !registry.shared().pool.is_whole() {
+            return Err("a media worker has ended".to_owned());
+        }
+        if outbox.as_ref().is_some_and(|outbox| outbox.is_nearly_full()) {
+            return Err("facts wait for the core: the outbox is nearly full".to_owned());
+        }
+        Ok(())
+    })
+}
+
 /// The one line on stdout.
-fn announce(url: &str, registry: &Registry, open: bool) -> io::Result<()> {
+fn announce(url: &str, registry: &Registry) -> io::Result<()> {
     let shared = registry.shared();
     let ports = shared.pool.ports();
     let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
-    warn!("the built-in chat core has no passwords: whoever reaches it may come in");
-    if open {
-        warn!("the https certificate is self-signed: browsers will ask before they go on");
-    }
     let mut out = io::stdout().lock();
     writeln!(out, "voxhall listens on {url}/ media on UDP {}", ports.join(","))?;
     out.flush()
@@ -158,106 +277,6 @@ impl StopSignals {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
-    }
-}
-
-fn shared(
-    config: &Config,
-    core: Arc<dyn ChatCore>,
-    metrics: Arc<Metrics>,
-    (clock, recorder): (Clock, Option<Arc<Recorder>>),
-) -> Result<Shared, Fault> {
-    let interfaces = config::interfaces().map_err(Fault::Addresses)?;
-    let pool = Pool::start(&PoolSpec {
-        advertised: config::advertised(&config.media, &interfaces),
-        bind: config.media.bind.first().copied(),
-        port: config.media.port,
-        workers: config.media.workers.count().get().into(),
-        silent_after: config.call.media_lost_shown,
-        clock,
-        tap: recorder.as_ref().map(|recorder| recorder.tap()),
-    })?;
-    let call = &config.call;
-    let rules = Rules {
-        participants_max: call.max_participants.get() as usize,
-        slots_max: usize::from(call.slots_max.get()).min(engine::limits::SLOTS_HARD_MAX),
-        only_one_device: call.only_one_device,
-        buzz_timeout: call.buzz_timeout,
-        lost_grace: call.media_lost_removed.saturating_sub(call.media_lost_shown),
-        connect_timeout: call.media_lost_removed,
-        socketless_max: call.socketless_max,
-        record_auto: config.record.enabled && config.record.auto,
-    };
-    let sdp = sdp::Limits {
-        bytes: config.sdp.bytes.get(),
-        lines: config.sdp.lines.get(),
-        line_bytes: config.sdp.line_bytes.get(),
-        sections: rules.slots_max + SECTIONS_BESIDE_SLOTS,
-        formats: config.sdp.formats.get(),
-        extmaps: config.sdp.extmaps.get(),
-        candidates: config.sdp.candidates.get(),
-    };
-    let (legs, check_fingerprint) = (AtomicU64::new(1), config.signal.check_fingerprint);
-    Ok(Shared { core, pool, recorder, clock, rules, sdp, check_fingerprint, metrics, legs })
-}
-
-fn recordings(config: &Config, clock: Clock) -> Result<Option<Arc<Recordings>>, Fault> {
-    let record = &config.record;
-    let started = || {
-        let folder = record.folder(&config.data);
-        Recordings::start(record, &config.archive, folder, clock)
-    };
-    Ok(record.enabled.then(started).transpose()?.map(Arc::new))
-}
-
-fn retention(config: &Config) -> Retention {
-    let bytes = config.record.keep_gib.saturating_mul(1024 * 1024 * 1024);
-    Retention { days: config.record.keep_days, bytes }
-}
-
-/// Sections that a client may offer beside those for voices: video and data, refused.
-const SECTIONS_BESIDE_SLOTS: usize = 8;
-
-fn core_options(config: &Config) -> CoreOptions {
-    CoreOptions {
-        sockets_per_person_max: config.signal.sockets_per_user.get(),
-        ..CoreOptions::default()
-    }
-}
-
-fn options(config: &Config) -> Options {
-    let signal = &config.signal;
-    Options {
-        origins: config.http.origins.clone(),
-        default_answer: match signal.default_answer {
-            Answer::Sdp => AnswerStyle::Sdp,
-            Answer::Answer => AnswerStyle::Answer,
-        },
-        message_bytes: signal.message_bytes.get(),
-        pace: Pace::new(signal.messages_per_s.get(), signal.messages_burst.get()),
-        features: features(config),
-    }
-}
-
-fn features(config: &Config) -> Features {
-    let servers = config.features.ice_servers.iter().map(|server| IceServer {
-        urls: server.urls.clone(),
-        username: server.username.clone(),
-        credential: server.credential.clone(),
-    });
-    let policy = match config.features.ice_transport_policy {
-        config::IceTransportPolicy::All => None,
-        config::IceTransportPolicy::Relay => Some("relay".to_owned()),
-    };
-    Features {
-        ice_servers: servers.collect(),
-        ice_transport_policy: policy,
-        calls_record: config.record.enabled,
-        mobile_calls: config.features.mobile_calls,
-        only_one_device_per_call: config.call.only_one_device,
-        max_participants_per_call: config.call.max_participants.get() as usize,
-        resend_timeout: config.signal.resend_timeout.as_secs(),
-        ..Features::default()
     }
 }
 
@@ -303,96 +322,3 @@ impl Demo for Speakers {
 
 /// The demo people go by themselves, so that a forgotten demo does not talk all night.
 const DEMO_TIME: Duration = Duration::from_secs(600);
-
-fn rendering(
-    metrics: Arc<Metrics>,
-    registry: Registry,
-    counters: Arc<Counters>,
-    recordings: Option<Arc<Recordings>>,
-) -> Arc<dyn Fn() -> String + Send + Sync> {
-    Arc::new(move || {
-        let tapes = Tapes(recordings.as_deref());
-        metrics.render(&[&Node(&registry), &Sockets(&counters), &tapes])
-    })
-}
-
-struct Node<'a>(&'a Registry);
-
-impl Source for Node<'_> {
-    fn collect(&self, sink: &mut dyn Sink) {
-        use crate::core::Node as _;
-        sink.add(Sample::Calls, self.0.calls().len() as u64);
-        sink.add(Sample::Onliners, self.0.onliners() as u64);
-        sink.add(Sample::WorkerRestarts, self.0.shared().pool.restarts());
-        for reading in self.0.shared().pool.readings() {
-            for (link, count) in reading.links {
-                sink.add(Sample::Legs(link), count);
-            }
-            sink.add(Sample::RtpReceived, reading.received);
-            sink.add(Sample::RtpForwarded, reading.forwarded);
-            sink.add(Sample::DatagramsUnsent, reading.unsent);
-            sink.add(Sample::VoiceUnmetered, reading.unmetered);
-            sink.add(Sample::DtlsHandshakes("connected"), reading.connected);
-            for (reason, count) in reading.discarded {
-                sink.add(discarded(reason), count);
-            }
-            for (reason, count) in reading.handshakes_failed {
-                sink.add(Sample::DtlsHandshakes(reason), count);
-            }
-            for (profile, count) in reading.profiles {
-                sink.add(Sample::SrtpProfile(profile), count);
-            }
-        }
-    }
-}
-
-/// Checks are counted apart from voices.
-fn discarded(reason: &'static str) -> Sample {
-    let checks = [Discard::UnauthenticatedCheck, Discard::TooManyChecks];
-    if checks.iter().any(|check| check.label() == reason) {
-        Sample::StunDiscarded(reason)
-    } else {
-        Sample::RtpDiscarded(reason)
-    }
-}
-
-struct Tapes<'a>(Option<&'a Recordings>);
-
-impl Source for Tapes<'_> {
-    fn collect(&self, sink: &mut dyn Sink) {
-        let reading = self.0.map(Recordings::read_stats).unwrap_or_default();
-        let mut add = |tape, value| sink.add(Sample::Tape(tape), value);
-        add(Tape::Open, reading.open);
-        add(Tape::Dropped, reading.dropped);
-        add(Tape::NotesLost, reading.notes_lost);
-        add(Tape::NotSynced, reading.not_synced);
-        add(Tape::Finished("ready"), reading.finished);
-        add(Tape::Finished("failed"), reading.failed);
-        for (reason, count) in reading.stopped {
-            add(Tape::Stops(reason), count);
-        }
-        let uploads = self.0.map(Recordings::read_uploads).unwrap_or_default();
-        add(Tape::Waiting, uploads.waiting);
-        add(Tape::UploadedBytes, uploads.bytes);
-        for (outcome, count) in uploads.ended {
-            add(Tape::Uploads(outcome), count);
-        }
-    }
-}
-
-struct Sockets<'a>(&'a Counters);
-
-impl Source for Sockets<'_> {
-    fn collect(&self, sink: &mut dyn Sink) {
-        sink.add(Sample::Sockets, self.0.sockets.read());
-        sink.add(Sample::SignalsRepeated, self.0.repeats.read());
-        sink.add(Sample::EventsResent, self.0.resent.read());
-        // What the node refuses it counts itself, by its code.
-        for reason in Refused::ALL.into_iter().filter(|reason| *reason != Refused::ByCore) {
-            sink.add(Sample::Refusals(reason.as_str()), self.0.refused(reason).read());
-        }
-        for reason in Ended::ALL {
-            sink.add(Sample::SocketsClosed(reason.as_str()), self.0.ended(reason).read());
-        }
-    }
-}

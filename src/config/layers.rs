@@ -13,7 +13,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::{Table, Value};
 
-use super::{Config, ServeFlags};
+use super::{Config, CoreMode, ServeFlags};
 
 /// Where a value came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,7 +89,9 @@ impl Config {
             Err(ConfigError::Conflict { key, value: value.to_string(), origin, reason })
         };
         let Self { http, media, call, .. } = self;
-        if !http.listen.ip().is_loopback() && !http.open {
+        // Who only carries media for a core lets nobody in by himself.
+        let is_alone = self.core.mode == CoreMode::BuiltIn;
+        if !http.listen.ip().is_loopback() && !http.open && is_alone {
             let reason = "there are no passwords: beyond loopback only with --open (http.open)";
             return conflict("http.listen", &http.listen, reason);
         }
@@ -115,7 +117,8 @@ impl Config {
             let reason = "must be longer than call.media_lost_shown_s";
             return conflict("call.media_lost_removed_s", &seconds, reason);
         }
-        self.archive.check().or_else(|(key, value, reason)| conflict(key, &value, reason))
+        let checked = self.core.check().and_then(|()| self.archive.check());
+        checked.or_else(|(key, value, reason)| conflict(key, &value, reason))
     }
 }
 

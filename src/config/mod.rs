@@ -8,10 +8,12 @@
 pub mod addresses;
 mod archive;
 pub mod cli;
+mod core;
 mod layers;
 mod record;
 mod sections;
 
+pub use self::core::{Core, CoreMode};
 pub use addresses::{Interface, advertised, interfaces};
 pub use archive::{Archive, StoreUrl};
 pub use cli::{Cli, Command, DemoFlags, RecordingsAction, RecordingsFlags, ServeFlags};

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::archive::Archive;
+use super::core::Core;
 use super::record::Record;
 use crate::telemetry::Redacted;
 
@@ -21,6 +22,7 @@ pub struct Config {
     pub http: Http,
     pub media: Media,
     pub data: Data,
+    pub core: Core,
     pub call: Call,
     pub signal: Signal,
     pub sdp: Sdp,

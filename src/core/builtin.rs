@@ -38,7 +38,7 @@ use super::{Signal, To};
 use crate::limits::{HTTP_ANSWER_MAX, MESSAGES_BURST, MESSAGES_PER_S, SOCKETS_PER_PERSON_MAX};
 use crate::wire::ClientEvent;
 use crate::wire::http::{ChatInfo, Team};
-use crate::wire::server::{JsepKind, ServerEvent};
+use crate::wire::server::JsepKind;
 
 /// What can be set; the rest stands in `limits.rs`.
 #[derive(Clone, Copy, Debug)]
@@ -205,6 +205,7 @@ impl BuiltIn {
         };
         let has_socket = self.sessions().is_connected(&sender.device);
         node.signal(Signal {
+            team: self.team(),
             chat,
             actor: sender.person.clone(),
             device: sender.device.clone(),
@@ -275,28 +276,11 @@ impl BuiltIn {
     fn calls(&self) -> MutexGuard<'_, BTreeMap<String, CallSummary>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// The node knows no teams: their fields are filled in here.
-    fn with_team(&self, mut event: ServerEvent) -> ServerEvent {
-        match &mut event {
-            ServerEvent::Buzz { teaminfo, team, .. } => {
-                let ours = self.team();
-                team.clone_from(&ours.uid);
-                teaminfo.uid = ours.uid;
-                teaminfo.name = ours.name;
-            }
-            ServerEvent::BuzzCancel { team, .. } | ServerEvent::Restart { team, .. } => {
-                team.clone_from(&self.people().team_uid);
-            }
-            _ => {}
-        }
-        event
-    }
 }
 
 impl ChatCore for BuiltIn {
     fn deliver(&self, deliver: Deliver) {
-        let event = self.with_team(deliver.event);
+        let event = deliver.event;
         let readers = match &deliver.to {
             To::Members(group) | To::OtherMembers { chat: group, .. }
                 if self.people().group(group).is_none() =>

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 use crate::core::{CallSummary, Chat, ChatCore, Deliver, Device, Jid, Node, Presence};
-use crate::core::{Question, Refusal, Reply, Signal, To};
+use crate::core::{Question, Reader, Refusal, Reply, Signal, To};
 use crate::wire::server::{CallState, Jsep, JsepKind};
 use crate::wire::{ClientEvent, ServerEvent};
 
@@ -67,7 +67,9 @@ impl Node for FakeNode {
         Box::pin(std::future::ready(acted))
     }
 
-    fn presence(&self, device: &Device, presence: Presence) {
+    fn tell_all(&self) {}
+
+    fn presence(&self, device: &Device, presence: Presence, _reader: &Reader) {
         self.presences.lock().expect("no test panics with it").push((device.clone(), presence));
     }
 

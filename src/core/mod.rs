@@ -8,6 +8,7 @@
 pub mod builtin;
 #[cfg(test)]
 pub(crate) mod fake_node;
+pub mod link;
 #[cfg(test)]
 pub(crate) mod test_folder;
 
@@ -16,6 +17,7 @@ use std::pin::Pin;
 
 pub use engine::Jid;
 
+pub use crate::wire::http::Team;
 use crate::wire::report::LegsView;
 use crate::wire::server::CallState;
 use crate::wire::{ClientEvent, ServerEvent};
@@ -84,6 +86,7 @@ pub enum AnswerStyle {
 /// Core to node: one client event with all that is needed to act on it.
 #[derive(Clone, Debug)]
 pub struct Signal {
+    pub team: Team,
     pub chat: Chat,
     pub actor: Person,
     pub device: Device,
@@ -181,9 +184,12 @@ pub trait Node: Send + Sync + 'static {
     /// # Errors
     /// The refusal is for the sender of the event; nobody else was touched.
     fn signal(&self, signal: Signal) -> Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
-    /// A device's socket came or went. `Connected` also brings the states of the live calls in
-    /// the person's chats, and a buzz still running, to that device.
-    fn presence(&self, device: &Device, presence: Presence);
+    /// A device's socket came or went. `Connected` also brings the states of the live calls that
+    /// the reader may know of, and a buzz still running, to that device.
+    fn presence(&self, device: &Device, presence: Presence, reader: &Reader);
+    /// Tells the state of every live call, and its line in the list: whoever had them may have
+    /// lost some.
+    fn tell_all(&self);
     /// Every live call.
     fn calls(&self) -> Vec<CallSummary>;
     /// How a live call stands, for somebody the core lets know; `None` where there is no such

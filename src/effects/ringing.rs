@@ -34,7 +34,7 @@ impl CallTask {
     pub(super) fn stop_ringing(&self, whom: Ringing) {
         let cancel = |reader: &Jid| {
             let (jid, uid) = self.named_for(reader);
-            ServerEvent::BuzzCancel { jid, team: String::new(), uid }
+            ServerEvent::BuzzCancel { jid, team: self.team.uid.clone(), uid }
         };
         match whom {
             Ringing::OtherDevices { who, device } => {
@@ -75,12 +75,12 @@ impl CallTask {
             jid,
             icons: json!({}),
             display_name,
-            teaminfo: BuzzTeam { uid: String::new(), name: String::new() },
+            teaminfo: BuzzTeam { uid: self.team.uid.clone(), name: self.team.name.clone() },
             chat,
             actor: BuzzActor { jid: caller.to_string(), display_name: name, icon },
             uid,
             buzz_timeout,
-            team: String::new(),
+            team: self.team.uid.clone(),
             call_type: "audio",
         }
     }

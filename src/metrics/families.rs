@@ -1,6 +1,7 @@
 //! Every number that is counted or measured: its name, its help and its label. Names follow
 //! `voxhall_<things>[_unit]`; counters end in `_total`.
 
+use super::posts::Post;
 use super::tapes::Tape;
 
 /// One number, with its label's value where the family has one. A label comes from a closed enum
@@ -24,6 +25,8 @@ pub enum Sample {
     WorkerRestarts,
     /// Of recordings.
     Tape(Tape),
+    /// Of the chat core elsewhere.
+    Post(Post),
     /// By how it ended.
     DtlsHandshakes(&'static str),
     /// By profile.
@@ -55,7 +58,7 @@ pub enum Kind {
 
 impl Sample {
     /// One sample of each family.
-    pub const EACH: [Self; 27] = [
+    pub const EACH: [Self; 35] = [
         Self::Calls,
         Self::Onliners,
         Self::Legs(""),
@@ -76,6 +79,14 @@ impl Sample {
         Self::Tape(Tape::Waiting),
         Self::Tape(Tape::UploadedBytes),
         Self::Tape(Tape::Uploads("")),
+        Self::Post(Post::Linked),
+        Self::Post(Post::Links),
+        Self::Post(Post::Waiting),
+        Self::Post(Post::Dropped),
+        Self::Post(Post::FactsWaiting),
+        Self::Post(Post::FactsKept),
+        Self::Post(Post::FactsCollapsed),
+        Self::Post(Post::FactsLost),
         Self::DtlsHandshakes(""),
         Self::SrtpProfile(""),
         Self::Signals(""),
@@ -127,6 +138,7 @@ impl Sample {
                 "Media workers replaced because their thread ended; their calls dialled again.",
             ),
             Self::Tape(tape) => return tape.family(),
+            Self::Post(post) => return post.family(),
             Self::DtlsHandshakes(_) => {
                 (Counter, "voxhall_dtls_handshakes_total", "DTLS handshakes ended, by outcome.")
             }
@@ -163,6 +175,7 @@ impl Sample {
             Self::RtpDiscarded(reason) | Self::StunDiscarded(reason) => Some(("reason", reason)),
             Self::DtlsHandshakes(outcome) => Some(("outcome", outcome)),
             Self::Tape(tape) => tape.label(),
+            Self::Post(_) => None,
             Self::SrtpProfile(profile) => Some(("profile", profile)),
             Self::Signals(event) => Some(("event", event)),
             Self::Refusals(code) | Self::SocketsClosed(code) => Some(("code", code)),

@@ -14,6 +14,7 @@ use super::hook::Hook;
 use super::mix::Options;
 use super::progress::{Progress, State};
 use super::recorder::{self, Recorder};
+use super::report::Report;
 use super::stats::{Reading, Stats};
 use super::store::{Id, Lock, Root};
 use super::upload::{self, Depot, Uploader};
@@ -46,16 +47,16 @@ pub enum RecordFault {
 }
 
 impl Recordings {
-    /// Mends, finishes and uploads what an earlier run left, and records from now on. Within a
-    /// runtime of tokio.
+    /// Mends, finishes and uploads what an earlier run left, and records from now on. `ready` hears
+    /// of each that is ready, at least once. Within a runtime of tokio.
     ///
     /// # Errors
     /// The folder or the store cannot be used, or the machine gives no thread.
     pub fn start(
         config: &Record,
         store: &StoreSection,
-        path: PathBuf,
-        clock: Clock,
+        (path, clock): (PathBuf, Clock),
+        ready: Box<dyn Fn(&Report) + Send>,
     ) -> Result<Recordings, RecordFault> {
         let fault = |fault| RecordFault::Folder { path: path.clone(), fault };
         let root = Arc::new(Root::open(&path).map_err(fault)?);
@@ -78,6 +79,9 @@ impl Recordings {
             stats: stats.clone(),
             told: Box::new(move |id, stage| {
                 let is_ready = matches!(stage, Stage::Ready(_));
+                if let Stage::Ready(report) = &stage {
+                    ready(report);
+                }
                 show(&shown, &progress, id, stage);
                 if let Some(uploader) = uploading.as_ref().filter(|_| is_ready) {
                     uploader.add(id.clone());

@@ -3,11 +3,11 @@
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
-use super::reply::Reply;
+use super::reply::{self, Reply};
 use super::{Shell, access};
 use crate::clock;
 use crate::core::builtin::Sender;
@@ -39,19 +39,11 @@ pub async fn healthz() -> Reply {
 
 /// 503 while no calls are taken.
 pub async fn readyz(State(shell): State<Shell>) -> Response {
-    match (shell.ready)() {
-        Ok(()) => Reply(Ok("ready".into())).into_response(),
-        Err(reason) => {
-            let reply = Reply::from(HttpError::because(ErrorCode::Internal, reason));
-            let mut response = reply.into_response();
-            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-            response
-        }
-    }
+    reply::readiness((shell.ready)())
 }
 
 pub async fn metrics(State(shell): State<Shell>) -> Response {
-    ([("content-type", "text/plain; version=0.0.4")], (shell.metrics)()).into_response()
+    reply::metrics((shell.metrics)())
 }
 
 pub async fn demo_login(State(shell): State<Shell>, body: Body) -> Reply {

@@ -7,6 +7,7 @@ mod access;
 mod api;
 mod counters;
 mod downloads;
+mod link;
 mod page;
 mod pieces;
 mod range;
@@ -27,7 +28,8 @@ use axum::routing::{get, post};
 
 pub use self::counters::{Counter, Counters, Ended, Gauge, Refused};
 pub use self::downloads::Downloads;
-pub use self::serve::serve;
+pub use self::link::{LinkParts, router as link_router};
+pub use self::serve::{serve, serve_people};
 pub use self::tls::{Tls, TlsFault, self_signed};
 use crate::core::builtin::BuiltIn;
 use crate::core::builtin::bucket::Pace;

@@ -41,6 +41,23 @@ impl IntoResponse for Reply {
     }
 }
 
+/// 503 while no calls are taken.
+pub fn readiness(ready: Result<(), String>) -> Response {
+    match ready {
+        Ok(()) => Reply(Ok("ready".into())).into_response(),
+        Err(reason) => {
+            let reply = Reply::from(HttpError::because(ErrorCode::Internal, reason));
+            let mut response = reply.into_response();
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            response
+        }
+    }
+}
+
+pub fn metrics(text: String) -> Response {
+    ([("content-type", "text/plain; version=0.0.4")], text).into_response()
+}
+
 /// Runs a request within its time, and puts the envelope around what comes out.
 pub async fn envelope(State(shell): State<Shell>, request: Request, next: Next) -> Response {
     let came_at = Instant::now();
@@ -59,7 +76,7 @@ pub async fn envelope(State(shell): State<Shell>, request: Request, next: Next) 
     wrapped(response, came_at.elapsed())
 }
 
-fn wrapped(mut response: Response, took: Duration) -> Response {
+pub fn wrapped(mut response: Response, took: Duration) -> Response {
     let reply = response.extensions_mut().remove::<Reply>();
     let outcome = match reply {
         Some(Reply(outcome)) => outcome,

@@ -4,6 +4,7 @@ use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
 
+use axum::Router;
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsAcceptor;
@@ -16,12 +17,32 @@ use crate::limits::{HEADER_BYTES_MAX, HEADER_READ_MAX};
 /// How long requests under way may take to end after `stop`.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
-/// Serves the routes until `stop` resolves; then the sockets are closed with 1001.
+/// Serves people until `stop` resolves; then their sockets are closed with 1001.
+///
+/// # Errors
+/// The listener cannot be used.
+pub async fn serve_people(
+    shell: Shell,
+    listener: TcpListener,
+    tls: Option<Tls>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let core = shell.core.clone();
+    let stop = async move {
+        stop.await;
+        core.close_sockets();
+    };
+    let served = serve(router(shell.clone()), listener, tls, stop).await;
+    let _ = tokio::time::timeout(STOP_GRACE, shell.counters.sockets.none_left()).await;
+    served
+}
+
+/// Serves routes until `stop` resolves.
 ///
 /// # Errors
 /// The listener cannot be used.
 pub async fn serve(
-    shell: Shell,
+    routes: Router,
     listener: TcpListener,
     tls: Option<Tls>,
     stop: impl Future<Output = ()> + Send + 'static,
@@ -29,10 +50,9 @@ pub async fn serve(
     listener.set_nonblocking(true)?;
     let handle = Handle::new();
     let stopping = tokio::spawn({
-        let (handle, shell) = (handle.clone(), shell.clone());
+        let handle = handle.clone();
         async move {
             stop.await;
-            shell.core.close_sockets();
             handle.graceful_shutdown(Some(STOP_GRACE));
         }
     });
@@ -43,7 +63,7 @@ pub async fn serve(
         .header_read_timeout(HEADER_READ_MAX)
         .max_buf_size(HEADER_BYTES_MAX);
     *server.http_builder() = http;
-    let service = router(shell.clone()).into_make_service();
+    let service = routes.into_make_service();
     let served = match tls {
         None => server.acceptor(NoDelayAcceptor::new()).serve(service).await,
         Some(Tls(config)) => {
@@ -52,6 +72,5 @@ pub async fn serve(
         }
     };
     stopping.abort();
-    let _ = tokio::time::timeout(STOP_GRACE, shell.counters.sockets.none_left()).await;
     served
 }

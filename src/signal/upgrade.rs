@@ -95,7 +95,7 @@ fn open(
 }
 
 /// The answer to the handshake's key; `None` where the request is no handshake.
-fn accept(headers: &HeaderMap) -> Option<HeaderValue> {
+pub(super) fn accept(headers: &HeaderMap) -> Option<HeaderValue> {
     let has = |name: HeaderName, word: &str| {
         let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
         values.flat_map(|value| value.split(',')).any(|v| v.trim().eq_ignore_ascii_case(word))
@@ -107,7 +107,7 @@ fn accept(headers: &HeaderMap) -> Option<HeaderValue> {
     HeaderValue::from_str(&accept).ok()
 }
 
-fn switching(accept: HeaderValue) -> Response {
+pub(super) fn switching(accept: HeaderValue) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -130,14 +130,21 @@ async fn refuse(shell: Shell, upgrade: OnUpgrade, panic: ServerEvent) {
     }
 }
 
-/// `None`: the client went before the handshake was finished.
 async fn stream(shell: &Shell, upgrade: OnUpgrade) -> Option<WebSocketStream<TokioIo<Upgraded>>> {
-    let upgraded = upgrade.await.inspect_err(|error| debug!(%error, "handshake not finished"));
-    let io = TokioIo::new(upgraded.ok()?);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_PIECE_BYTES)
         .max_message_size(Some(shell.options.message_bytes))
         .max_frame_size(Some(shell.options.message_bytes));
+    stream_of(upgrade, config).await
+}
+
+/// `None`: the client went before the handshake was finished.
+pub(super) async fn stream_of(
+    upgrade: OnUpgrade,
+    config: WebSocketConfig,
+) -> Option<WebSocketStream<TokioIo<Upgraded>>> {
+    let upgraded = upgrade.await.inspect_err(|error| debug!(%error, "handshake not finished"));
+    let io = TokioIo::new(upgraded.ok()?);
     Some(WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await)
 }

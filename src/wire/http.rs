@@ -108,7 +108,7 @@ pub struct Me {
     pub icon: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Team {
     pub uid: String,
     pub name: String,

@@ -162,6 +162,7 @@ impl Story {
             | Effect::CloseLeg { .. }
             | Effect::State { .. }
             | Effect::Talking { .. }
+            | Effect::Fact(_)
             | Effect::MutedAll { .. }
             | Effect::Restart { .. }
             | Effect::Sound { .. }

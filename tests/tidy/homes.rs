@@ -80,6 +80,12 @@ pub const HOMES: &[Home] = &[
         "recordings lie in folders that nothing leads out of",
     ),
     home("object_store", &["src/record/upload/depot"], "what a store is, one file knows"),
-    home("rusqlite", &["src/record/archive"], "the index of recordings is the archive's own"),
+    home(
+        "rusqlite",
+        &["src/record/archive", "src/outbox"],
+        "an index of recordings and an outbox of facts, each in its own file",
+    ),
+    home("reqwest", &["src/outbox/webhook"], "the one place that asks another's HTTP"),
+    home("rustls_native_certs", &["src/core/link/dial"], "whom we trust, who dials knows"),
     home("libc", &["src/media/", "src/memory", "tests/"], "system calls are the data plane's"),
 ];

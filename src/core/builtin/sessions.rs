@@ -166,7 +166,7 @@ impl BuiltIn {
         let Some(node) = self.node.get() else { return };
         let _last_told_is_true = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
         let presence = if session.is_connected() { Presence::Connected } else { Presence::Lost };
-        node.presence(&session.device, presence);
+        node.presence(&session.device, presence, &self.reader(&session.device.jid));
     }
 }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::repeats::Seen;
 use super::session::Step;
@@ -9,7 +9,7 @@ use crate::core::Jid;
 use crate::core::fake_node::{FakeNode, state};
 use crate::core::test_folder::TestFolder;
 use crate::limits::RESUME_GRACE;
-use crate::wire::server::{BuzzActor, BuzzChat, BuzzTeam};
+use crate::wire::ServerEvent;
 
 struct Hall {
     core: Arc<BuiltIn>,
@@ -74,34 +74,6 @@ async fn a_delivery_reaches_those_it_is_for_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_buzz_is_delivered_with_the_team() {
-    let hall = Hall::open();
-    let anna = hall.person("anna").await;
-    let socket = hall.core.attach(&device(&anna, "tab")).unwrap();
-    let (jid, none) = ("d-1".to_owned(), String::new);
-    let buzz = ServerEvent::Buzz {
-        jid: jid.clone(),
-        icons: Value::Null,
-        display_name: none(),
-        teaminfo: BuzzTeam { uid: none(), name: none() },
-        chat: BuzzChat { jid: jid.clone(), chat_type: "direct", display_name: none() },
-        actor: BuzzActor { jid: jid.clone(), display_name: none(), icon: none() },
-        uid: "u-1".into(),
-        buzz_timeout: 60,
-        team: none(),
-        call_type: "audio",
-    };
-    let cancel = ServerEvent::BuzzCancel { jid, team: none(), uid: "u-1".into() };
-    hall.node.deliver(To::Person(anna.jid.clone()), buzz);
-    hall.node.deliver(To::Person(anna.jid.clone()), cancel);
-    let team = hall.core.team();
-    let waiting = waiting(&socket);
-    assert_eq!(waiting[0].1["team"], json!(team.uid));
-    assert_eq!(waiting[0].1["teaminfo"], json!({ "uid": team.uid, "name": team.name }));
-    assert_eq!(waiting[1].1["team"], json!(team.uid));
-}
-
-#[tokio::test]
 async fn a_direct_event_carries_the_pair_to_the_node() {
     let hall = Hall::open();
     let (anna, boris) = (hall.person("anna").await, hall.person("boris").await);
@@ -116,6 +88,7 @@ async fn a_direct_event_carries_the_pair_to_the_node() {
     let signal = hall.node.signals().remove(0);
     assert_eq!(signal.chat, Chat::direct(boris, anna.clone()));
     assert_eq!((signal.actor, signal.event), (anna, event));
+    assert_eq!(signal.team, hall.core.team());
     assert_eq!((signal.useragent.as_str(), signal.answer_style), ("agent", AnswerStyle::Answer));
 }
 

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Call, DeviceName, Effect, Phase, Place, Refusal, Ringing, Targets};
+use super::{Call, DeviceName, Effect, FactKind, Phase, Place, Refusal, Ringing, Targets};
 use crate::{Jid, Now, Time};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,29 @@ pub(super) struct Buzz {
     settled: Vec<Jid>,
 }
 
+/// Why nobody answers any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// By the caller.
+    Cancelled,
+    /// Its time is over.
+    Missed,
+    /// All who were rung came or refused.
+    Settled,
+}
+
 impl Buzz {
+    /// Whoever still rings.
+    fn rest(&self) -> Targets {
+        match &self.targets {
+            Targets::Everyone => Targets::Everyone,
+            Targets::These(these) => {
+                let rest = these.iter().filter(|who| !self.settled.contains(who));
+                Targets::These(rest.cloned().collect())
+            }
+        }
+    }
+
     fn rings(&self, who: &Jid) -> bool {
         let meant = match &self.targets {
             Targets::Everyone => *who != self.caller,
@@ -74,6 +96,7 @@ impl Call {
         let until = now.time + self.rules.buzz_timeout;
         let caller = caller.clone();
         self.buzz = Some(Buzz { caller: caller.clone(), until, targets: targets.clone(), settled });
+        self.note(now, Some(&caller), FactKind::Rung { targets: targets.clone() });
         self.effects.push_back(Effect::Ring { caller, targets });
     }
 
@@ -81,7 +104,7 @@ impl Call {
         match &self.buzz {
             None => return Err(Refusal::NotRung),
             Some(buzz) if buzz.caller != *who => return Err(Refusal::NotTheCaller),
-            Some(_) => self.end_ringing(now),
+            Some(_) => self.end_ringing(now, Unanswered::Cancelled),
         }
         Ok(())
     }
@@ -99,38 +122,54 @@ impl Call {
         buzz.settled.push(by.clone());
         let (caller, settled) = (buzz.caller.clone(), buzz.is_settled());
         self.quiet(&by, &device);
+        self.note(now, Some(&by), FactKind::Rejected { reason: reason.clone() });
         self.effects.push_back(Effect::Rejected { caller, by, device, reason });
         self.changed(now);
         if settled {
-            self.end_ringing(now);
+            self.end_ringing(now, Unanswered::Settled);
         }
         Ok(())
     }
 
     pub(super) fn expire_buzz(&mut self, now: Now) {
         if self.buzz.as_ref().is_some_and(|buzz| buzz.until <= now.time) {
-            self.end_ringing(now);
+            self.end_ringing(now, Unanswered::Missed);
         }
     }
 
     /// Somebody came: his other devices are quiet, and the ringing ends with the last one.
-    pub(super) fn answer_ringing(&mut self, who: &Jid, device: &DeviceName) {
+    pub(super) fn answer_ringing(&mut self, now: Now, who: &Jid, device: &DeviceName) {
         let Some(buzz) = self.buzz.as_mut().filter(|buzz| buzz.rings(who)) else { return };
         buzz.settled.push(who.clone());
         let settled = buzz.is_settled();
         self.quiet(who, device);
+        let answered = FactKind::AnsweredElsewhere { device: device.clone() };
+        self.note(now, Some(who), answered);
         if settled {
             self.buzz = None;
         }
     }
 
     /// Ends the ringing without an answer: a direct call that never started ends with it.
-    fn end_ringing(&mut self, now: Now) {
+    fn end_ringing(&mut self, now: Now, why: Unanswered) {
+        self.note_end_of_ringing(now, why);
         self.stop_ringing();
         self.changed(now);
         if self.phase == Phase::Calling {
             self.finish(now);
         }
+    }
+
+    /// Before it ends.
+    pub(super) fn note_end_of_ringing(&mut self, now: Now, why: Unanswered) {
+        let Some(buzz) = &self.buzz else { return };
+        let (caller, targets) = (buzz.caller.clone(), buzz.rest());
+        let kind = match why {
+            Unanswered::Cancelled => FactKind::Cancelled { targets },
+            Unanswered::Missed => FactKind::Missed { targets },
+            Unanswered::Settled => return,
+        };
+        self.note(now, Some(&caller), kind);
     }
 
     pub(super) fn stop_ringing(&mut self) {

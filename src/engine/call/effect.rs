@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::fact::Fact;
 use super::input::{DeviceName, Targets};
 use crate::routes::Permits;
 use crate::{Jid, LegId, Level};
@@ -37,6 +38,8 @@ pub enum Effect {
     RecordBegan { by: Option<Jid> },
     /// End it.
     RecordEnded { by: Option<Jid> },
+    /// It happened: for the core's records.
+    Fact(Fact),
     /// The call's line in `server.online` changed.
     Listed,
     /// The call is over; nothing follows but a `State`.

@@ -6,6 +6,7 @@
 
 mod buzz;
 mod effect;
+mod fact;
 mod input;
 mod moderate;
 mod onliner;
@@ -21,6 +22,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use effect::{Audience, Effect, LegEnd, Ringing};
+pub use fact::{Fact, FactKind};
 pub use input::{DeviceName, Growth, Input, Join, Refusal, Seen, Targets};
 pub use onliner::{Leg, Link, Mute, Onliner, Socket};
 
@@ -29,6 +31,7 @@ use crate::limits::{
 };
 use crate::routes::Permits;
 use crate::{Jid, LegId, Now, Time, Wall};
+use buzz::Unanswered;
 
 /// What the configuration says about calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +89,8 @@ pub struct Call {
     sticky: Option<Jid>,
     permits: Permits,
     gentime: i64,
+    /// When the newest fact happened.
+    noted: Wall,
     telling: Telling,
     /// Nobody is told of a voice before this time.
     next_talking: Time,
@@ -122,6 +127,7 @@ impl Call {
             sticky: None,
             permits: Permits::default(),
             gentime: 0,
+            noted: now.wall,
             telling: Telling::Told { next: now.time },
             next_talking: now.time,
             effects: VecDeque::new(),
@@ -244,6 +250,7 @@ impl Call {
             let gentime = self.next_gentime(now.wall);
             self.telling = Telling::Told { next: now.time + self.state_interval() };
             self.effects.push_back(Effect::State { gentime });
+            self.note_mutes(now);
         }
     }
 
@@ -295,9 +302,12 @@ impl Call {
 
     /// Everyone is put out, what rings ceases, the last state goes.
     fn finish(&mut self, now: Now) {
+        self.note_end_of_ringing(now, Unanswered::Cancelled);
         self.stop_ringing();
         for onliner in core::mem::take(&mut self.onliners) {
             self.cease(&onliner);
+            let reason = LegEnd::CallFinished;
+            self.note(now, Some(&onliner.who), FactKind::Left { reason });
             for leg in onliner.legs {
                 self.put_out(&onliner.who, leg, LegEnd::CallFinished);
             }
@@ -309,6 +319,7 @@ impl Call {
         };
         self.phase = Phase::Finished { start, finish: now.wall };
         self.record(now, None, false);
+        self.note(now, None, FactKind::Finished { start });
         self.changed(now);
         self.derive_permits();
         self.effects.push_back(Effect::Listed);

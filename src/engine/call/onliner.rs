@@ -60,6 +60,8 @@ pub struct Onliner {
     pub legs: Vec<Leg>,
     /// Nothing of him is recorded.
     pub no_record: bool,
+    /// His mute as the facts have it.
+    pub(super) noted: Mute,
     pub(super) heard: super::talk::Heard,
 }
 
@@ -83,6 +85,7 @@ impl Onliner {
             mute,
             legs: alloc::vec![leg],
             no_record: join.no_record,
+            noted: Mute::Off,
             heard: super::talk::Heard::default(),
         }
     }

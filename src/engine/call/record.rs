@@ -1,6 +1,6 @@
 //! Recording as the call sees it: wanted or not, and whether what is recorded arrives on the disk.
 
-use super::{Call, Effect, Phase};
+use super::{Call, Effect, FactKind, Phase};
 use crate::{Jid, Now};
 
 /// See the module's words.
@@ -40,6 +40,8 @@ impl Call {
             return;
         }
         self.record = if on { Record::On } else { Record::Off };
+        let kind = if on { FactKind::RecordOn } else { FactKind::RecordOff };
+        self.note(now, by.as_ref(), kind);
         self.effects.push_back(match on {
             true => Effect::RecordBegan { by },
             false => Effect::RecordEnded { by },

@@ -2,7 +2,8 @@
 
 use super::onliner::Carrier;
 use super::{
-    Call, DeviceName, Effect, Join, Leg, LegEnd, Link, Mute, Onliner, Phase, Place, Refusal,
+    Call, DeviceName, Effect, FactKind, Join, Leg, LegEnd, Link, Mute, Onliner, Phase, Place,
+    Refusal,
 };
 use super::{Seen, Socket};
 use crate::limits::{CLOSED_GRACE, DEVICES_PER_ONLINER};
@@ -23,10 +24,14 @@ impl Call {
                 }
                 self.onliners.push(Onliner::new(join, mute, leg));
                 self.effects.push_back(Effect::Listed);
+                if first && self.place == Place::Group {
+                    self.note(now, Some(&join.who), FactKind::Started);
+                }
+                self.note(now, Some(&join.who), FactKind::Joined);
             }
         }
         self.tell_talkers(&join.who, &join.device);
-        self.answer_ringing(&join.who, &join.device);
+        self.answer_ringing(now, &join.who, &join.device);
         match (&self.place, self.phase) {
             (Place::Direct(pair), Phase::Calling) if first => {
                 let other = if pair[0] == join.who { &pair[1] } else { &pair[0] };
@@ -35,6 +40,7 @@ impl Call {
             }
             (_, Phase::Calling) if self.onliners.len() > 1 => {
                 self.phase = Phase::Live { start: now.wall };
+                self.note(now, Some(&join.who), FactKind::Started);
                 self.effects.push_back(Effect::Listed);
             }
             (_, Phase::Calling | Phase::Live { .. } | Phase::Finished { .. }) => {}
@@ -181,6 +187,7 @@ impl Call {
         if onliner.legs.is_empty() {
             let onliner = self.onliners.remove(at);
             self.cease(&onliner);
+            self.note(now, Some(&who), FactKind::Left { reason });
             self.effects.push_back(Effect::Listed);
         }
         for leg in gone {

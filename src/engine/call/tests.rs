@@ -8,6 +8,7 @@ struct Story {
     call: Call,
     now: Now,
     legs: u64,
+    facts: Vec<Fact>,
 }
 
 fn jid(name: &str) -> Jid {
@@ -28,7 +29,7 @@ const RULES: Rules = Rules {
 impl Story {
     fn new(place: Place) -> Self {
         let now = Now { time: Time::ZERO, wall: Wall(1_000_000_000) };
-        Story { call: Call::new(now, place, RULES), now, legs: 0 }
+        Story { call: Call::new(now, place, RULES), now, legs: 0, facts: Vec::new() }
     }
 
     fn direct() -> Self {
@@ -52,7 +53,26 @@ impl Story {
     }
 
     fn effects(&mut self) -> Vec<Effect> {
-        core::iter::from_fn(|| self.call.poll_effect()).collect()
+        let all: Vec<Effect> = core::iter::from_fn(|| self.call.poll_effect()).collect();
+        let mut others = Vec::new();
+        for effect in all {
+            match effect {
+                Effect::Fact(fact) => self.facts.push(fact),
+                other => others.push(other),
+            }
+        }
+        others
+    }
+
+    /// What was noted since this was last asked: `who kind`.
+    fn noted(&mut self) -> Vec<String> {
+        // What else is told is no fact.
+        let _ = self.effects();
+        let word = |fact: Fact| {
+            let who = fact.actor.map_or(String::from("-"), |who| String::from(&who.as_str()[2..]));
+            format!("{who} {}", word_of(&fact.kind))
+        };
+        core::mem::take(&mut self.facts).into_iter().map(word).collect()
     }
 
     fn join(&mut self, name: &str, device: &str, muted: bool) -> Result<Vec<Effect>, Refusal> {
@@ -93,6 +113,36 @@ fn permitted(effects: &[Effect]) -> Option<Vec<u64>> {
         Effect::Permit(permits) => Some(permits.audible.iter().map(|leg| leg.0).collect()),
         _ => None,
     })
+}
+
+fn word_of(kind: &FactKind) -> String {
+    let these = |targets: &Targets| match targets {
+        Targets::Everyone => String::from("everyone"),
+        Targets::These(these) => {
+            these.iter().map(|who| &who.as_str()[2..]).collect::<Vec<_>>().join(",")
+        }
+    };
+    match kind {
+        FactKind::Started => "started".into(),
+        FactKind::Joined => "joined".into(),
+        FactKind::Left { reason } => format!("left {}", reason.label()),
+        FactKind::Muted { by } => format!("muted by {}", &by.as_str()[2..]),
+        FactKind::Unmuted => "unmuted".into(),
+        FactKind::Rung { targets } => format!("rung {}", these(targets)),
+        FactKind::AnsweredElsewhere { device } => format!("answered by {device}"),
+        FactKind::Rejected { reason } => format!("rejected {reason}"),
+        FactKind::Cancelled { targets } => format!("cancelled {}", these(targets)),
+        FactKind::Missed { targets } => format!("missed {}", these(targets)),
+        FactKind::RecordOn => "record on".into(),
+        FactKind::RecordOff => "record off".into(),
+        FactKind::Finished { start } => {
+            if start.is_some() {
+                "finished".into()
+            } else {
+                "finished unanswered".into()
+            }
+        }
+    }
 }
 
 fn rings(effects: &[Effect]) -> bool {
@@ -744,4 +794,70 @@ fn a_call_recorded_by_rule_begins_with_its_start_and_stays_off_once_ended() {
     let ended = effects.iter().position(|it| *it == Effect::RecordEnded { by: None });
     let finished = effects.iter().position(|it| *it == Effect::Finished);
     assert!(ended.is_some() && ended < finished, "{effects:?}");
+}
+
+// ---- Facts.
+
+#[test]
+fn a_direct_call_notes_ringing_answer_mute_and_end_once_each_and_in_order() {
+    let mut story = Story::direct();
+    story.join("anna", "pc", false).unwrap();
+    assert_eq!(story.noted(), ["anna joined", "anna rung boris"]);
+    story.wait(Duration::from_secs(1));
+    story.join("boris", "tv", true).unwrap();
+    story.wait(Duration::from_secs(1));
+    let began = ["boris joined", "boris answered by tv", "boris started", "boris muted by boris"];
+    assert_eq!(story.noted(), began);
+    story.input(Input::Sound { who: jid("boris"), muted: false }).unwrap();
+    story.input(Input::MuteAll { who: jid("anna"), sticky: false }).unwrap();
+    story.wait(Duration::from_secs(1));
+    assert_eq!(story.noted(), ["boris unmuted", "boris muted by anna"]);
+    for muted in [false, true, false, true, false] {
+        story.input(Input::Sound { who: jid("boris"), muted }).unwrap();
+    }
+    story.wait(Duration::from_secs(1));
+    // As the states told it: the first one at once, and how it stood after the interval.
+    assert_eq!(story.noted(), ["boris unmuted"]);
+    story.input(Input::Record { who: jid("anna"), on: true }).unwrap();
+    story.leave("anna", "pc").unwrap();
+    story.leave("boris", "tv").unwrap();
+    let end = ["anna record on", "anna left left", "boris left left", "- record off", "- finished"];
+    assert_eq!(story.noted(), end);
+}
+
+#[test]
+fn what_nobody_answered_is_missed_cancelled_or_rejected() {
+    let mut missed = Story::direct();
+    missed.join("anna", "pc", false).unwrap();
+    missed.seen(1, Seen::Alive);
+    missed.wait(Duration::from_secs(60));
+    let end = ["anna missed boris", "anna left call_finished", "- finished unanswered"];
+    assert_eq!(missed.noted()[2..], end);
+    let mut cancelled = Story::direct();
+    cancelled.join("anna", "pc", false).unwrap();
+    cancelled.leave("anna", "pc").unwrap();
+    let end = ["anna left left", "anna cancelled boris", "- finished unanswered"];
+    assert_eq!(cancelled.noted()[2..], end);
+    let mut rejected = Story::direct();
+    rejected.join("anna", "pc", false).unwrap();
+    rejected.reject("boris").unwrap();
+    let end = ["boris rejected busy", "anna left call_finished", "- finished unanswered"];
+    assert_eq!(rejected.noted()[2..], end);
+    let mut group = Story::group();
+    group.join("anna", "pc", false).unwrap();
+    group.input(Input::Buzz { who: jid("anna"), targets: Targets::Everyone }).unwrap();
+    group.input(Input::BuzzCancel { who: jid("anna") }).unwrap();
+    let all = ["anna started", "anna joined", "anna rung everyone", "anna cancelled everyone"];
+    assert_eq!(group.noted(), all);
+}
+
+#[test]
+fn facts_never_go_back_in_time_whatever_the_clock_does() {
+    let mut story = Story::group();
+    story.join("anna", "pc", false).unwrap();
+    story.now.wall.0 -= 3_600_000_000_000;
+    story.join("boris", "tv", false).unwrap();
+    story.leave("boris", "tv").unwrap();
+    let _ = story.effects();
+    assert!(story.facts.is_sorted_by_key(|fact| fact.at), "{:?}", story.facts);
 }

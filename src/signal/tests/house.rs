@@ -19,7 +19,7 @@ use crate::core::builtin::bucket::Pace;
 use crate::core::builtin::{BuiltIn, CoreOptions};
 use crate::core::fake_node::FakeNode;
 use crate::core::test_folder::TestFolder;
-use crate::signal::{Counters, Demo, Options, PATIENCE, Parts, Shell, serve};
+use crate::signal::{Counters, Demo, Options, PATIENCE, Parts, Shell, serve_people};
 
 /// Fifty at once, and no refill while a test runs.
 pub const FIFTY: Pace = Pace { refill: Duration::from_secs(3600), burst: 50 };
@@ -80,7 +80,7 @@ impl House {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
-        let served = tokio::spawn(serve(shell, listener, None, stopped));
+        let served = tokio::spawn(serve_people(shell, listener, None, stopped));
         Self { address, node, counters, stop, served }
     }
 

@@ -1,0 +1,148 @@
+//! Dials the core, again and again: after a loss at once, then ever more seldom, and never in step
+//! with other nodes.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::client_async_with_config;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tracing::{info, warn};
+
+use super::{LinkCore, peer};
+use crate::limits::{
+    CORE_DEAD, CORE_MESSAGE_BYTES_MAX, CORE_OPEN_MAX, CORE_RETRY_FIRST, CORE_RETRY_LAST,
+};
+
+/// Where the core is, and what shows that we are who we say.
+pub struct Address {
+    request: Request<()>,
+    host: String,
+    port: u16,
+    tls: Option<TlsConnector>,
+}
+
+/// Why an address cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AddressFault {
+    #[error("core.url: {0}")]
+    Url(String),
+    #[error("core.ca: {0}: {1}")]
+    Authorities(String, String),
+    #[error("core.secret has a character that no header may have")]
+    Secret,
+}
+
+impl Address {
+    /// `ws://` or `wss://`; `authorities` is a PEM file of those that sign the core's certificate,
+    /// else this machine's own.
+    ///
+    /// # Errors
+    /// One of them cannot be used.
+    pub fn new(url: &str, secret: &str, authorities: &Path) -> Result<Address, AddressFault> {
+        let wrong = |why: &str| AddressFault::Url(why.to_owned());
+        let mut request = url.into_client_request().map_err(|no| wrong(&no.to_string()))?;
+        let mut bearer =
+            HeaderValue::from_str(&format!("Bearer {secret}")).map_err(|_| AddressFault::Secret)?;
+        bearer.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, bearer);
+        let is_tls = match request.uri().scheme_str() {
+            Some("ws") => false,
+            Some("wss") => true,
+            _ => return Err(wrong("neither ws:// nor wss://")),
+        };
+        let host = request.uri().host().ok_or_else(|| wrong("no host"))?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = request.uri().port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let tls = if is_tls { Some(connector(authorities)?) } else { None };
+        Ok(Address { request, host, port, tls })
+    }
+}
+
+/// Keeps a link to the core for as long as it runs.
+pub async fn run(core: Arc<LinkCore>, address: Address) {
+    let mut wait = Duration::ZERO;
+    loop {
+        let began = Instant::now();
+        match timeout(CORE_OPEN_MAX, connect(&address)).await {
+            Ok(Ok(socket)) => {
+                let ended = talk(&core, socket, &address).await;
+                warn!(%ended, "core link lost");
+            }
+            Ok(Err(fault)) => warn!(%fault, "core cannot be reached"),
+            Err(_) => warn!("core does not answer"),
+        }
+        // One that held for a while is dialled again soon.
+        wait = if began.elapsed() > CORE_DEAD { Duration::ZERO } else { wait };
+        wait = (wait * 2).clamp(CORE_RETRY_FIRST, CORE_RETRY_LAST);
+        let part = RandomState::new().hash_one(0) % 512;
+        sleep(wait.mul_f64(1.0 - part as f64 / 1_024.0)).await;
+        info!("dialling the core");
+    }
+}
+
+trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket for S {}
+
+async fn connect(address: &Address) -> io::Result<Box<dyn Socket>> {
+    let stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
+    stream.set_nodelay(true)?;
+    let Some(tls) = &address.tls else { return Ok(Box::new(stream)) };
+    let name = ServerName::try_from(address.host.clone()).map_err(io::Error::other)?;
+    Ok(Box::new(tls.connect(name, stream).await?))
+}
+
+async fn talk(core: &Arc<LinkCore>, socket: Box<dyn Socket>, address: &Address) -> peer::Ended {
+    let request = address.request.clone();
+    let opened = client_async_with_config(request, socket, Some(config()));
+    match timeout(CORE_OPEN_MAX, opened).await {
+        Ok(Ok((socket, _))) => peer::run(core, socket).await,
+        Ok(Err(error)) => error.into(),
+        Err(_) => peer::Ended::NoHello,
+    }
+}
+
+/// Of either side's socket.
+pub fn config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .max_message_size(Some(CORE_MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(CORE_MESSAGE_BYTES_MAX))
+}
+
+fn connector(authorities: &Path) -> Result<TlsConnector, AddressFault> {
+    let wrong = |why: String| AddressFault::Authorities(authorities.display().to_string(), why);
+    let mut roots = RootCertStore::empty();
+    if authorities.as_os_str().is_empty() {
+        let found = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(found.certs);
+    } else {
+        for certificate in
+            CertificateDer::pem_file_iter(authorities).map_err(|fault| wrong(fault.to_string()))?
+        {
+            let certificate = certificate.map_err(|fault| wrong(fault.to_string()))?;
+            roots.add(certificate).map_err(|fault| wrong(fault.to_string()))?;
+        }
+    }
+    if roots.is_empty() {
+        return Err(wrong("no certificate is there".to_owned()));
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|fault| wrong(fault.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}

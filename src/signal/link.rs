@@ -1,0 +1,91 @@
+//! The door of a node whose chat core is elsewhere: no page and no people, but health, numbers and,
+//! where the core dials, its link.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper::upgrade::OnUpgrade;
+use sha2::{Digest, Sha256};
+use tracing::{debug, info, warn};
+
+use super::reply::{self, Reply};
+use super::upgrade;
+use crate::core::link::{LinkCore, dial, peer};
+use crate::wire::http::{ErrorCode, HttpError};
+
+/// All that its routes need.
+pub struct LinkParts {
+    pub core: Arc<LinkCore>,
+    /// What the core must show; `None` where it does not dial.
+    pub secret: Option<String>,
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Whether calls are taken; if not, why.
+    pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+}
+
+type Door = State<Arc<LinkParts>>;
+
+pub fn router(parts: LinkParts) -> Router {
+    Router::new()
+        .route("/healthz", get(super::api::healthz))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/api/v3/ping", get(super::api::ping).post(super::api::ping))
+        .route("/api/v3/time", get(super::api::time))
+        .route("/api/v3/core", get(link))
+        .layer(from_fn(envelope))
+        .with_state(Arc::new(parts))
+}
+
+async fn envelope(request: Request, next: Next) -> Response {
+    let came_at = Instant::now();
+    reply::wrapped(next.run(request).await, came_at.elapsed())
+}
+
+async fn ready(State(door): Door) -> Response {
+    reply::readiness((door.ready)())
+}
+
+async fn metrics(State(door): Door) -> Response {
+    reply::metrics((door.metrics)())
+}
+
+/// The core dials: `docs/core.md`.
+async fn link(State(door): Door, mut request: Request) -> Response {
+    let Some(secret) = &door.secret else {
+        return Reply::from(HttpError::new(ErrorCode::NotFound)).into_response();
+    };
+    if !shows(request.headers(), secret) {
+        warn!("a core link was refused: wrong secret");
+        return Reply::from(HttpError::new(ErrorCode::InvalidToken)).into_response();
+    }
+    let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    let (Some(accept), Some(on_upgrade)) = (upgrade::accept(request.headers()), on_upgrade) else {
+        let why = "expected a WebSocket handshake of version 13";
+        return Reply::from(HttpError::because(ErrorCode::InvalidData, why)).into_response();
+    };
+    let core = door.core.clone();
+    tokio::spawn(async move {
+        if let Some(socket) = upgrade::stream_of(on_upgrade, dial::config()).await {
+            let ended = peer::run(&core, socket).await;
+            info!(%ended, "core link lost");
+        } else {
+            debug!("the core went before the handshake was finished");
+        }
+    });
+    upgrade::switching(accept)
+}
+
+/// Compared by digests, so that the time it takes tells nothing.
+fn shows(headers: &HeaderMap, secret: &str) -> bool {
+    let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    Sha256::digest(shown) == Sha256::digest(secret)
+}
