@@ -309,3 +309,6 @@ pub const CORE_RETRY_LAST: Duration = Duration::from_secs(5);
 /// Facts that are posted at once, and how long an answer may take.
 pub const WEBHOOK_FACTS_MAX: usize = 100;
 pub const WEBHOOK_ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// Depth of the core's JSON: a client's event, and the link's message around it.
+pub const CORE_JSON_DEPTH_MAX: usize = JSON_DEPTH_MAX + 2;

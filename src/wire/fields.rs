@@ -27,7 +27,15 @@ pub enum NotJson {
 /// # Errors
 /// Malformed text, or more than `JSON_DEPTH_MAX` arrays and objects inside each other.
 pub fn parse_json(bytes: &[u8]) -> Result<Value, NotJson> {
-    if depth(bytes) > JSON_DEPTH_MAX {
+    parse_json_within(bytes, JSON_DEPTH_MAX)
+}
+
+/// The same for another depth.
+///
+/// # Errors
+/// As [`parse_json`].
+pub fn parse_json_within(bytes: &[u8], depth_max: usize) -> Result<Value, NotJson> {
+    if depth(bytes) > depth_max {
         return Err(NotJson::TooDeep);
     }
     serde_json::from_slice(bytes).map_err(|_| NotJson::Malformed)

@@ -41,27 +41,40 @@ def remember(memory, key, value):
         del memory[next(iter(memory))]
 
 
+def is_plain(value, levels=16):
+    """Whether the node can read it: one message that it could not would cut the link for ever."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return levels > 0 and all(is_plain(part, levels - 1) for part in value)
+    return value is None or isinstance(value, str) or abs(value) < 2**53
+
+
 def hang_up(socket, code):
     task = asyncio.create_task(socket.close(code))
     tasks.add(task)
     task.add_done_callback(tasks.discard)
 
 
-def send(sockets, event, params):
+def send(sockets, **event):
     """Waits for nobody: who reads too slowly is put out, and told how all stands once back."""
     for socket in sockets:
         if socket.transport.get_write_buffer_size() > 1024 * 1024:
             hang_up(socket, 1013)
-    broadcast(sockets, json.dumps({"event": event, "params": params}))
+    broadcast(sockets, json.dumps(event))
 
 
 class Core:
+    """On one side people and their sockets, on the other the node. It knows no more of calls than
+    what the node tells it."""
+
     def __init__(self, options):
         self.options, self.pause = options, 0.25
         self.people, self.sockets = {}, {}  # by jid; by (jid, device)
         self.confirmed, self.pending = {}, {}  # events of clients: by confirm_id; by seq
         self.calls = {}  # by uid, as the node told last
-        self.id, self.seq, self.unacked = f"c-{uuid.uuid4()}", 0, collections.deque(maxlen=KEPT)
+        self.id, self.seq = f"c-{uuid.uuid4()}", 0  # this process's life, and its last number
+        self.unacked = collections.deque(maxlen=KEPT)  # (seq, text)
         self.link, self.node, self.seen = [], "", 0  # its socket, if any; its life; what we took
         self.facts = open(options.facts, "a+b") if options.facts else tempfile.TemporaryFile()
         self.last_facts = {}  # call_seq by call_uid; a column, where there is a database
@@ -102,22 +115,20 @@ class Core:
     def greet(self, node, seen):
         if node != self.node:  # its numbers begin anew, and it will tell of its calls
             self.node, self.seen, self.calls = node, 0, {}
-        if seen.get("core") == self.id:
-            self.drop_taken(seen["seq"])
-            for _, text in self.unacked:
-                broadcast(self.link, text, text=True)
-        else:  # it knows neither what we hold, which is stale, nor who is here
-            self.unacked.clear()
-            self.pending.clear()
+        knows_us = seen.get("core") == self.id
+        self.drop_taken(seen["seq"] if knows_us else 0)
+        for _, text in self.unacked:
+            broadcast(self.link, text, text=True)
+        if not knows_us:  # nor who is here
             for whose in self.sockets:
                 self.tell_presence(whose, True)
 
     def say(self, kind, **fields):
         """Numbered, and kept until the node has taken it: a cut link loses nothing."""
         message = {"type": kind, "seq": self.seq + 1, **fields}
-        text = json.dumps(message, allow_nan=False, ensure_ascii=False).encode()
-        if len(text) > SOCKET["max_size"]:
-            raise ValueError("the node could never take this, nor what follows it")
+        text = json.dumps(message, ensure_ascii=False).encode()
+        if len(text) > SOCKET["max_size"] or not is_plain(message):
+            raise ValueError("the node cannot read this")
         self.seq += 1
         self.unacked.append((self.seq, text))
         broadcast(self.link, text, text=True)
@@ -141,9 +152,8 @@ class Core:
 
     def take_numbered(self, kind, message):
         if kind == "deliver":  # who has no socket is told by the node when he comes
-            to, event = message["to"], message["event"]
-            meant = [socket for key, socket in self.sockets.items() if self.is_meant(to, *key)]
-            send(meant, event["event"], event.get("params", {}))
+            to, here = message["to"], self.sockets.items()
+            send([socket for key, socket in here if self.is_meant(to, *key)], **message["event"])
         elif kind == "result" and message["re"] in self.pending:
             whose, event = self.pending.pop(message["re"])
             if not message["ok"]:
@@ -165,7 +175,7 @@ class Core:
         )
 
     def take_fact(self, fact):
-        """Once, and on the disk before it is acknowledged."""
+        """Once, and on the disk before it is acknowledged. A database would take them by lots."""
         if fact["call_seq"] > self.last_facts.get(fact["call_uid"], -1):
             self.facts.write(json.dumps(fact).encode() + b"\n")
             self.facts.flush()
@@ -214,10 +224,10 @@ class Core:
             hang_up(self.sockets[me], 4001)
         self.sockets[me] = socket
         hello = {"jid": jid, "lobby": LOBBY["jid"], "team": TEAM["uid"]}
-        send([socket], "example.hello", hello)
+        send([socket], event="example.hello", params=hello)
         self.tell_online(jid, socket)
-        self.tell_presence(me, True)
         try:
+            self.tell_presence(me, True)
             async for text in socket:
                 self.take_event(me, text)
         finally:
@@ -226,25 +236,26 @@ class Core:
                 self.tell_presence(me, False)
 
     def take_event(self, me, text):
-        """Confirmed at once, applied once. What is no event of a call is the chat's own affair."""
+        """Confirmed at once, applied once. What is no event of a call, a ping say, ends here."""
         try:
             event = json.loads(text)
             name, params = str(event["event"]), dict(event.get("params") or {})
             confirm_id = str(event.get("confirm_id") or "")[:128]
             if name == "client.confirm":
-                return  # a production core sends the unconfirmed again to a device that is back
+                return  # a production core sends all else again once the device is back
             if confirm_id:
-                send([self.sockets[me]], "server.confirm", {"confirm_id": confirm_id})
+                confirm = {"confirm_id": confirm_id}
+                send([self.sockets[me]], event="server.confirm", params=confirm)
                 if (me, confirm_id) in self.confirmed:
                     return
                 remember(self.confirmed, (me, confirm_id), True)
             if name.startswith("client.call."):
-                self.signal(me, name, params, event)
+                self.pass_on(me, name, params, event)
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             self.warn(me, "bad_json", "this is no event", None)
 
-    def signal(self, me, name, params, event):
-        """Passed on with who it is, and with what he may there."""
+    def pass_on(self, me, name, params, event):
+        """To the node, with who it is and what he may there."""
         jid, device = me
         actor, chat = self.people[jid], self.chat(jid, str(params.get("jid")))
         if chat is None:
@@ -271,12 +282,12 @@ class Core:
             if jid in two:
                 told = {key: call[key] for key in ("uid", "start", "online_count") if key in call}
                 calls.append({"jid": two[two[0] == jid], **told, "call_type": "audio"})
-        send([socket], "server.online", {"contacts": [], "calls": calls})
+        send([socket], event="server.online", params={"contacts": [], "calls": calls})
 
     def warn(self, whose, code, message, orig):
         if whose in self.sockets:
             params = {"message": message, "code": code, "orig": orig}
-            send([self.sockets[whose]], "server.warning", params)
+            send([self.sockets[whose]], event="server.warning", params=params)
 
 
 async def main():

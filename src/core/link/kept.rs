@@ -15,6 +15,8 @@ pub enum Kind {
     State(String),
     /// Of use for [`CORE_SDP_MAX_AGE`].
     Description,
+    /// Of use for the core that asked.
+    Result,
 }
 
 /// See the module's words.
@@ -63,13 +65,23 @@ impl Kept {
         let mut stays = Vec::with_capacity(self.messages.len());
         for message in self.messages.iter().rev() {
             stays.push(match &message.kind {
-                Kind::Lasting => true,
+                Kind::Lasting | Kind::Result => true,
                 Kind::State(name) => known.insert(name.clone()),
                 Kind::Description => now.duration_since(message.at) <= CORE_SDP_MAX_AGE,
             });
         }
         let mut stays = stays.into_iter().rev();
         self.messages.retain(|_| stays.next().unwrap_or(true));
+        self.count_bytes();
+    }
+
+    /// Another core is there than asked for them.
+    pub fn forget_results(&mut self) {
+        self.messages.retain(|message| message.kind != Kind::Result);
+        self.count_bytes();
+    }
+
+    fn count_bytes(&mut self) {
         self.bytes = self.messages.iter().map(|message| message.text.len()).sum();
     }
 
@@ -108,8 +120,11 @@ mod tests {
         }
         kept.taken(2);
         kept.taken(1);
+        kept.push(now, Kind::Result, |_| "result".to_owned());
         kept.weed(now);
-        assert_eq!(texts(&kept), ["m3", "m4"]);
+        assert_eq!(texts(&kept), ["m3", "m4", "result"]);
+        kept.forget_results();
+        assert_eq!((texts(&kept), kept.bytes), (vec!["m3".to_owned(), "m4".to_owned()], 4));
     }
 
     #[test]

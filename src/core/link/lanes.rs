@@ -46,6 +46,6 @@ async fn run(
     while let Some((re, signal)) = waiting.recv().await {
         let outcome = node.signal(*signal).await;
         let Some(core) = core.upgrade() else { return };
-        core.say(Kind::Lasting, |seq| message::result(seq, re, &outcome));
+        core.say(Kind::Result, |seq| message::result(seq, re, &outcome));
     }
 }

@@ -8,10 +8,10 @@ use crate::core::{
     Team, To,
 };
 use crate::limits::{
-    CORE_GROUPS_MAX, DEVICE_CHARS_MAX, JID_BYTES_MAX, NAME_CHARS_MAX, UID_CHARS_MAX,
-    USERAGENT_CHARS_MAX,
+    CORE_GROUPS_MAX, CORE_JSON_DEPTH_MAX, DEVICE_CHARS_MAX, JID_BYTES_MAX, NAME_CHARS_MAX,
+    UID_CHARS_MAX, USERAGENT_CHARS_MAX,
 };
-use crate::wire::fields::{BadField, Fields, parse_json};
+use crate::wire::fields::{BadField, Fields, parse_json_within};
 use crate::wire::{ClientEvent, ServerEvent};
 
 /// Of the link's contract.
@@ -35,6 +35,11 @@ pub enum FromCore {
         device: Device,
         connected: bool,
         reader: Reader,
+    },
+    /// Numbered, and of no use: taken, or it would come for ever.
+    Useless {
+        seq: u64,
+        why: Broken,
     },
     Ack {
         seq: u64,
@@ -69,7 +74,8 @@ impl FromCore {
     /// # Errors
     /// It is none of the link's messages. A signal whose inside is wrong is one all the same.
     pub fn parse(text: &str) -> Result<FromCore, Broken> {
-        let message = parse_json(text.as_bytes()).map_err(|no| Broken(no.to_string()))?;
+        let message = parse_json_within(text.as_bytes(), CORE_JSON_DEPTH_MAX);
+        let message = message.map_err(|no| Broken(no.to_string()))?;
         let fields = Fields::of(Some(&message), "message", "")?;
         match fields.text("type", UID_CHARS_MAX)? {
             "hello" => Ok(FromCore::Hello {
@@ -86,25 +92,20 @@ impl FromCore {
                 Ok(FromCore::Signal { seq: number(&fields, "seq")?, signal: signal.map(Box::new) })
             }
             "presence" => {
-                let who = jid(&fields, "jid")?;
-                let groups = match fields.required("groups") {
-                    Ok(_) => fields.texts("groups", JID_BYTES_MAX)?,
-                    Err(_) => Vec::new(),
-                };
-                let groups = groups.iter().take(CORE_GROUPS_MAX).filter_map(|it| Jid::parse(it));
-                Ok(FromCore::Presence {
-                    seq: number(&fields, "seq")?,
-                    device: Device { jid: who.clone(), name: device(&fields, "device")? },
-                    connected: fields.flag("connected")?,
-                    reader: Reader { jid: who, groups: groups.collect() },
-                })
+                let seq = number(&fields, "seq")?;
+                let useless = |bad: BadField| FromCore::Useless { seq, why: bad.into() };
+                Ok(presence(&fields, seq).unwrap_or_else(useless))
             }
             "ack" => Ok(FromCore::Ack { seq: number(&fields, "seq")? }),
             "fact_ack" => {
                 let id = i64::try_from(number(&fields, "id")?);
                 Ok(FromCore::FactAck { id: id.map_err(|_| Broken("id: too large".to_owned()))? })
             }
-            _ => Ok(FromCore::Unknown),
+            // Taken, where it has a number: or it would come for ever.
+            kind => Ok(number(&fields, "seq").map_or(FromCore::Unknown, |seq| FromCore::Useless {
+                seq,
+                why: Broken(format!("{kind}: not known here")),
+            })),
         }
     }
 }
@@ -118,6 +119,21 @@ impl From<BadField> for Wrong {
     fn from(bad: BadField) -> Self {
         Wrong::Field(bad)
     }
+}
+
+fn presence(fields: &Fields<'_>, seq: u64) -> Result<FromCore, BadField> {
+    let who = jid(fields, "jid")?;
+    let groups = match fields.required("groups") {
+        Ok(_) => fields.texts("groups", JID_BYTES_MAX)?,
+        Err(_) => Vec::new(),
+    };
+    let groups = groups.iter().take(CORE_GROUPS_MAX).filter_map(|it| Jid::parse(it));
+    Ok(FromCore::Presence {
+        seq,
+        device: Device { jid: who.clone(), name: device(fields, "device")? },
+        connected: fields.flag("connected")?,
+        reader: Reader { jid: who, groups: groups.collect() },
+    })
 }
 
 fn signal(fields: &Fields<'_>) -> Result<Signal, Wrong> {

@@ -121,6 +121,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<'_, S> {
             let mut state = self.core.state();
             if state.seen.id != core {
                 state.seen = Seen { id: core, seq: 0 };
+                // They answer numbers that now mean something else.
+                state.kept.forget_results();
             }
             self.acked = state.seen.seq;
             if is_same {
@@ -231,13 +233,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<'_, S> {
                 let put = signal.and_then(|signal| lanes.map_or(Ok(()), |it| it.put(seq, signal)));
                 if let Err(refusal) = put {
                     let refused = Err(refusal);
-                    self.core.say(Kind::Lasting, |own| message::result(own, seq, &refused));
+                    self.core.say(Kind::Result, |own| message::result(own, seq, &refused));
                 }
             }
             FromCore::Presence { seq, device, connected, reader } => {
                 if let Some(node) = self.core.node.get().filter(|_| self.takes(seq)) {
                     let presence = if connected { Presence::Connected } else { Presence::Lost };
                     node.presence(&device, presence, &reader);
+                }
+            }
+            FromCore::Useless { seq, why } => {
+                if self.takes(seq) {
+                    warn!(%why, "a message of the core is of no use");
                 }
             }
             FromCore::Ack { seq } => self.core.state().kept.taken(seq),

@@ -144,6 +144,14 @@ fn a_signal_that_is_wrong_inside_is_its_sender_s_fault_and_one_without_a_number_
         assert_eq!(signal.err().map(|refusal| refusal.code), Some(code), "{path:?} {new}");
     }
     assert!(with(&["seq"], json!(-1)).is_err());
+    // As deep as a client's event may be, and two more for the link.
+    let deep = |levels: usize| serde_json::from_str(&("[".repeat(levels) + &"]".repeat(levels)));
+    assert!(with(&["event", "params"], deep(16).unwrap()).is_ok());
+    assert!(with(&["event", "params"], deep(17).unwrap()).is_err());
+    let mut presence = value(&example("presence"));
+    presence["device"] = json!("");
+    let presence = FromCore::parse(&presence.to_string());
+    assert!(matches!(presence, Ok(FromCore::Useless { seq: 19, .. })), "{presence:?}");
     assert!(FromCore::parse("[]").is_err() && FromCore::parse("{").is_err());
     assert!(matches!(FromCore::parse(r#"{"type":"wave"}"#), Ok(FromCore::Unknown)));
 }
