@@ -54,6 +54,8 @@ pub enum Message {
         presence: Presence,
     },
     Notice(Notice),
+    /// This server closes: everybody dials again, elsewhere.
+    Move,
     /// The core may have lost what it had of the call.
     TellAll,
     /// Whether what is recorded arrives on the disk.
@@ -199,6 +201,7 @@ impl CallTask {
                 let _ = self.input(Input::Link { leg, seen });
             }
             Message::Notice(Notice::Tracks { leg, slots }) => self.tell_tracks(leg, &slots),
+            Message::Move => drop(self.input(Input::MediaGone)),
             Message::TellAll => self.tell_all(told),
             Message::Recorder(disk) => self.handle_disk(disk),
             Message::Notice(Notice::Talking { leg, level }) => {

@@ -29,6 +29,8 @@ struct Inner {
     calls: DashMap<ChatKey, Live>,
     next: AtomicU64,
     draining: AtomicBool,
+    /// Who dials again is not taken here.
+    moving: AtomicBool,
     /// Told to calls by one task, so that the last one told is true.
     presences: mpsc::Sender<Told>,
 }
@@ -48,10 +50,10 @@ struct Live {
 impl Registry {
     pub fn new(shared: Arc<Shared>) -> Registry {
         let (calls, next) = (DashMap::new(), AtomicU64::new(1));
-        let draining = AtomicBool::new(false);
+        let (draining, moving) = (AtomicBool::new(false), AtomicBool::new(false));
         let (presences, waiting) = mpsc::channel(PRESENCES);
         tokio::spawn(tell_presences(waiting));
-        Registry { inner: Arc::new(Inner { shared, calls, next, draining, presences }) }
+        Registry { inner: Arc::new(Inner { shared, calls, next, draining, moving, presences }) }
     }
 
     /// From now on no call begins; the live ones go on.
@@ -61,6 +63,15 @@ impl Registry {
 
     pub fn is_draining(&self) -> bool {
         self.inner.draining.load(Ordering::Relaxed)
+    }
+
+    /// Everybody in a call is told to dial again, and is taken here no more.
+    pub fn move_people(&self) {
+        self.inner.moving.store(true, Ordering::Relaxed);
+        for live in &self.inner.calls {
+            // One that has so much to do that this finds no room has no time to be moved either.
+            let _ = live.mailbox.try_send(Message::Move);
+        }
     }
 
     /// People in all calls together.
@@ -75,6 +86,9 @@ impl Registry {
     async fn handle(&self, signal: Signal) -> Result<(), Refusal> {
         let key = signal.chat.key();
         let begins = matches!(signal.event, ClientEvent::Offer { .. });
+        if begins && self.inner.moving.load(Ordering::Relaxed) {
+            return Err(closing());
+        }
         // A call may finish between being found and being asked: then the next round finds none,
         // and an offer begins another.
         for _ in 0..3 {
@@ -102,7 +116,7 @@ impl Registry {
 
     fn begin(&self, signal: &Signal) -> Result<mpsc::Sender<Message>, Refusal> {
         if self.is_draining() {
-            return Err(Refusal::new("draining", "this server is closing: no new calls"));
+            return Err(closing());
         }
         if self.inner.calls.len() >= CALLS_MAX {
             return Err(Refusal::new("overloaded", "this server has all the calls it can take"));
@@ -232,6 +246,10 @@ async fn tell_presences(mut waiting: mpsc::Receiver<Told>) {
             let _ = mailbox.send(Message::Presence { device: device.clone(), presence }).await;
         }
     }
+}
+
+fn closing() -> Refusal {
+    Refusal::new("draining", "this server is closing: no new calls")
 }
 
 /// An event for a chat without a call. A candidate may overtake its offer: it is checked for

@@ -2,6 +2,7 @@
 //! to the last line written.
 
 mod readings;
+mod service;
 mod setup;
 
 use std::io::{self, Write};
@@ -36,8 +37,8 @@ const DEMO_PEOPLE: usize = 3;
 /// How often a drain looks whether the last call is over.
 const DRAIN_LOOK: Duration = Duration::from_millis(100);
 
-/// How long a drain waits for calls to end before it ends them.
-const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// How long those who were told to dial again have to hear it.
+const MOVED_GRACE: Duration = Duration::from_millis(500);
 
 /// Why the node does not run.
 #[derive(Debug, thiserror::Error)]
@@ -129,7 +130,7 @@ async fn run_alone(config: &Config, metrics: Arc<Metrics>, door: Door) -> Result
         downloads: Downloads::default(),
         break_worker: Arc::new(move |number| breaking.shared().pool.break_worker(number)),
     });
-    let stop = drained(registry.clone(), StopSignals::listen()?);
+    let stop = drained(registry.clone(), config.call.drain, StopSignals::listen()?);
     warn!("the built-in chat core has no passwords: whoever reaches it may come in");
     if door.tls.is_some() {
         warn!("the https certificate is self-signed: browsers will ask before they go on");
@@ -172,7 +173,7 @@ async fn run_linked(config: &Config, metrics: Arc<Metrics>, door: Door) -> Resul
         }),
         ready: readiness(registry.clone(), Some(outbox.clone())),
     });
-    let stop = drained(registry.clone(), StopSignals::listen()?);
+    let stop = drained(registry.clone(), config.call.drain, StopSignals::listen()?);
     announce(&door.url, &registry)?;
     let served = signal::serve(routes, door.listener, door.tls, stop).await;
     write_all(recordings, Some(outbox)).await?;
@@ -238,13 +239,17 @@ fn announce(url: &str, registry: &Registry) -> io::Result<()> {
     let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
     let mut out = io::stdout().lock();
     writeln!(out, "voxhall listens on {url}/ media on UDP {}", ports.join(","))?;
-    out.flush()
+    out.flush()?;
+    service::tell_ready();
+    tokio::spawn(service::calm_watchdog(registry.clone()));
+    Ok(())
 }
 
 /// Resolves once a signal came and the calls are over, or their time is.
-async fn drained(registry: Registry, mut signals: StopSignals) {
+async fn drained(registry: Registry, limit: Duration, mut signals: StopSignals) {
     signals.next().await;
     registry.drain();
+    service::tell_stopping();
     info!(onliners = registry.onliners(), "draining");
     let calls_over = async {
         while registry.onliners() > 0 {
@@ -252,12 +257,14 @@ async fn drained(registry: Registry, mut signals: StopSignals) {
         }
     };
     tokio::select! {
-        () = calls_over => {}
-        () = tokio::time::sleep(DRAIN_MAX) => {
-            warn!(onliners = registry.onliners(), "drain time is over, calls end");
+        () = calls_over => return,
+        () = tokio::time::sleep(limit) => {
+            warn!(onliners = registry.onliners(), "drain time is over, people dial again");
         }
-        () = signals.next() => warn!("second signal, calls end"),
+        () = signals.next() => warn!("second signal, people dial again"),
     }
+    registry.move_people();
+    tokio::time::sleep(MOVED_GRACE).await;
 }
 
 /// SIGTERM and SIGINT, heard from before the ready line on.

@@ -4,6 +4,7 @@
 mod support;
 
 #[path = "core/fake.rs"]
+#[allow(dead_code, reason = "tests/core_matrix.rs uses the rest of it")]
 mod fake;
 
 use std::collections::BTreeMap;
@@ -258,6 +259,77 @@ fn webhook(data: &std::path::Path, secret: &str) -> (Taker, String) {
     said.read_line(&mut line).expect("a pipe can be read");
     let url = line.split_whitespace().last().expect("an address").to_owned();
     (Taker(child), url)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stops_takes_no_new_calls_and_moves_those_that_go_on() {
+    let (core, data) = (FakeCore::start().await, tempfolder("drain"));
+    let mut variables = dialling(&core);
+    variables.push(("VOXHALL_CALL_DRAIN_S", "2"));
+    let server = Server::on(&data, &variables);
+    let lobby = group("lobby");
+    let offered = core.signal(ANNA, &lobby, "client.call.offer", &offer_of("g-lobby", OFFER));
+    core.result(offered).await;
+    server.terminate();
+    wait_for_status(&server, 503).await;
+    let late = core.signal(BORIS, &group("tea"), "client.call.offer", &offer_of("g-tea", OFFER));
+    assert_eq!(core.result(late).await["code"], "draining");
+    // The call that goes on takes people until its time is over.
+    let joins = core.signal(BORIS, &lobby, "client.call.offer", &offer_of("g-lobby", OFFER));
+    assert_eq!(core.result(joins).await["ok"], true);
+    let restart = |who: &'static str| {
+        move |it: &Value| {
+            it["event"]["event"] == "server.call.restart" && it["to"]["devices"][0]["jid"] == who
+        }
+    };
+    core.wait("word to dial again", restart(ANNA)).await;
+    core.wait("word to dial again", restart(BORIS)).await;
+    let stopped = server.ended().await;
+    assert!(stopped.status.success(), "{}", stopped.stderr);
+    // What the next one has to tell of it: nothing of it was lost.
+    let server = Server::on(&data, &variables);
+    let ends = || core.facts().values().any(|it| it.last().unwrap()["kind"] == "finished");
+    core.until("the end", ends).await;
+    let facts = core.facts().into_values().next().expect("of one call");
+    assert_eq!(kinds(&facts), ["started", "joined", "joined", "finished"]);
+    assert_eq!(facts[3]["details"]["reason"], "node_restart");
+    server.stop().await;
+    let _ = std::fs::remove_dir_all(data);
+}
+
+async fn wait_for_status(server: &Server, wanted: u16) {
+    let until = Instant::now() + PATIENCE;
+    while server.fetch("/readyz").await.0 != wanted {
+        assert!(Instant::now() < until, "/readyz is never {wanted}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_manager_hears_ready_alive_and_stopping() {
+    let path = tempfolder("notify");
+    let _ = std::fs::remove_file(&path);
+    let socket = tokio::net::UnixDatagram::bind(&path).expect("a socket");
+    let name = path.to_str().expect("text").to_owned();
+    let manager = [("NOTIFY_SOCKET", name.as_str()), ("WATCHDOG_USEC", "100000")];
+    let server = Server::with(&["--http", "127.0.0.1:0"], &manager);
+    for wanted in ["READY=1", "WATCHDOG=1", "WATCHDOG=1"] {
+        assert_eq!(said(&socket).await, wanted);
+    }
+    server.terminate();
+    let mut last = said(&socket).await;
+    while last == "WATCHDOG=1" {
+        last = said(&socket).await;
+    }
+    assert_eq!(last, "STOPPING=1");
+    assert!(server.ended().await.status.success());
+    let _ = std::fs::remove_file(path);
+}
+
+async fn said(socket: &tokio::net::UnixDatagram) -> String {
+    let mut bytes = [0; 256];
+    let received = tokio::time::timeout(PATIENCE, socket.recv(&mut bytes)).await;
+    let length = received.expect("it says something").expect("a datagram");
+    String::from_utf8_lossy(&bytes[..length]).trim().to_owned()
 }
 
 /// One of each kind again and again, until there are so many facts. How many calls.

@@ -93,6 +93,9 @@ pub struct Call {
     /// How long a leg lives on without its socket while its media is alive.
     #[serde(rename = "socketless_max_s", with = "seconds")]
     pub socketless_max: Duration,
+    /// How long a server that stops waits for its calls to end by themselves.
+    #[serde(rename = "drain_s", with = "seconds")]
+    pub drain: Duration,
 }
 
 /// The WebSocket's limits and habits (PROTOCOL sections 1 and 5).
@@ -244,6 +247,7 @@ impl Default for Call {
             media_lost_shown: Duration::from_secs(10),
             media_lost_removed: Duration::from_secs(40),
             socketless_max: Duration::from_secs(600),
+            drain: Duration::from_secs(5),
         }
     }
 }

@@ -48,7 +48,8 @@ fn default_file_says_why_before_every_key() {
 
 #[test]
 fn example_file_is_a_whole_configuration() {
-    let config = laid(EXAMPLE, &[], &[]).unwrap();
+    let secret = [("VOXHALL_CORE_SECRET", "0123456789abcdef0123456789abcdef")];
+    let config = laid(EXAMPLE, &secret, &[]).unwrap();
     assert_ne!(config, Config::default());
 }
 

@@ -82,12 +82,25 @@ impl FakeCore {
         self.mode.send_replace(mode);
     }
 
+    /// With every right.
     pub fn signal(&self, actor: &str, chat: &Value, event: &str, params: &Value) -> u64 {
+        let rights = json!({ "mute_all": true, "record": true, "kick": true });
+        self.signal_with(actor, chat, event, params, &rights)
+    }
+
+    pub fn signal_with(
+        &self,
+        actor: &str,
+        chat: &Value,
+        event: &str,
+        params: &Value,
+        rights: &Value,
+    ) -> u64 {
         let person = |jid: &str| json!({ "jid": jid, "display_name": jid });
         self.say(json!({
             "type": "signal", "team": { "uid": "team-1", "name": "Team" }, "chat": chat,
             "actor": person(actor), "device": "pc", "useragent": "fake",
-            "rights": { "mute_all": true, "record": true, "kick": true },
+            "rights": rights,
             "event": { "event": event, "params": params },
         }))
     }
@@ -122,6 +135,16 @@ impl FakeCore {
         let find = || self.inner.state().came.iter().rev().find(|it| is(it)).cloned();
         self.until(what, || find().is_some()).await;
         find().expect("just seen")
+    }
+
+    /// Messages that came, but for facts.
+    pub fn count(&self) -> usize {
+        self.inner.state().came.len()
+    }
+
+    /// Those behind the first so many.
+    pub fn since(&self, count: usize) -> Vec<Value> {
+        self.inner.state().came.iter().skip(count).cloned().collect()
     }
 
     pub fn any(&self, is: impl Fn(&Value) -> bool) -> bool {

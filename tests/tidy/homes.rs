@@ -85,6 +85,7 @@ pub const HOMES: &[Home] = &[
         &["src/record/archive", "src/outbox"],
         "an index of recordings and an outbox of facts, each in its own file",
     ),
+    home("sd_notify", &["src/server/service"], "what the service manager is told"),
     home("reqwest", &["src/outbox/webhook"], "the one place that asks another's HTTP"),
     home("rustls_native_certs", &["src/core/link/dial"], "whom we trust, who dials knows"),
     home("libc", &["src/media/", "src/memory", "tests/"], "system calls are the data plane's"),
