@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use self::readings::{Asked, rendering};
 use self::setup::{Others, core_options, options, recordings, retention, shared};
@@ -75,7 +75,7 @@ pub async fn run(config: Config) -> Result<(), Fault> {
     let listener = TcpListener::bind(address);
     let listener = listener.map_err(|cause| Fault::Listen { address, cause })?;
     let bound = listener.local_addr()?;
-    let tls = if config.http.open { Some(certificate(&config, bound)?) } else { None };
+    let tls = certificate(&config, bound)?;
     let url = format!("{}://{bound}", if tls.is_some() { "https" } else { "http" });
     let metrics = Arc::new(Metrics::new(started));
     let door = Door { listener, tls, url };
@@ -132,7 +132,7 @@ async fn run_alone(config: &Config, metrics: Arc<Metrics>, door: Door) -> Result
     });
     let stop = drained(registry.clone(), config.call.drain, StopSignals::listen()?);
     warn!("the built-in chat core has no passwords: whoever reaches it may come in");
-    if door.tls.is_some() {
+    if config.http.open && config.http.cert.as_os_str().is_empty() {
         warn!("the https certificate is self-signed: browsers will ask before they go on");
     }
     announce(&door.url, &registry)?;
@@ -157,7 +157,7 @@ async fn run_linked(config: &Config, metrics: Arc<Metrics>, door: Door) -> Resul
     let link = &config.core;
     let secret = (link.mode == CoreMode::Accept).then(|| link.secret.clone());
     if link.mode == CoreMode::Dial {
-        let address = dial::Address::new(&link.url, &link.secret, &link.ca)?;
+        let address = dial::Address::new(link)?;
         tokio::spawn(dial::run(core.clone(), address));
     }
     let routes = signal::link_router(LinkParts {
@@ -287,13 +287,33 @@ impl StopSignals {
     }
 }
 
-/// A self-signed certificate for every name this listener may be called by.
-fn certificate(config: &Config, bound: SocketAddr) -> Result<Tls, Fault> {
+/// The operator's certificate, read again at each SIGHUP; else a self-signed one for every name
+/// this listener may be called by; else none.
+fn certificate(config: &Config, bound: SocketAddr) -> Result<Option<Tls>, Fault> {
+    let http = &config.http;
+    if !http.cert.as_os_str().is_empty() {
+        let tls = signal::of_files(&http.cert, &http.key)?;
+        tokio::spawn(renew(tls.clone(), http.clone(), signal(SignalKind::hangup())?));
+        return Ok(Some(tls));
+    }
+    if !http.open {
+        return Ok(None);
+    }
     let mut names = vec!["localhost".to_owned(), bound.ip().to_string()];
     let interfaces = config::interfaces().map_err(Fault::Addresses)?;
     names.extend(config::advertised(&config.media, &interfaces).iter().map(ToString::to_string));
     names.dedup();
-    Ok(signal::self_signed(&config.data.dir, names)?)
+    Ok(Some(signal::self_signed(&config.data.dir, names)?))
+}
+
+/// A certificate that was renewed is served from the next SIGHUP on; one that cannot be used never.
+async fn renew(tls: Tls, http: config::Http, mut hangups: Signal) {
+    while hangups.recv().await.is_some() {
+        match tls.renew(&http.cert, &http.key) {
+            Ok(()) => info!("certificate read again"),
+            Err(fault) => error!(%fault, "certificate not renewed: the former one is served"),
+        }
+    }
 }
 
 /// The demo people inside this process: clients of our own listener.

@@ -19,6 +19,9 @@ pub struct Core {
     pub secret: String,
     /// PEM file of who signs the core's certificate; empty = whom this machine trusts.
     pub ca: PathBuf,
+    /// PEM files of what we show the core of ourselves (mutual TLS), and its key; empty = nothing.
+    pub cert: PathBuf,
+    pub key: PathBuf,
     /// Facts are posted there instead of going over the link; empty = they go over the link.
     pub webhook_url: String,
     /// What signs them.
@@ -73,6 +76,8 @@ impl Default for Core {
             url: String::new(),
             secret: String::new(),
             ca: PathBuf::new(),
+            cert: PathBuf::new(),
+            key: PathBuf::new(),
             webhook_url: String::new(),
             webhook_secret: String::new(),
             facts_max: 100_000,
@@ -87,6 +92,8 @@ impl fmt::Debug for Core {
             .field("url", &self.url)
             .field("secret", &Redacted(&self.secret))
             .field("ca", &self.ca)
+            .field("cert", &self.cert)
+            .field("key", &self.key)
             .field("webhook_url", &Redacted(&self.webhook_url))
             .field("webhook_secret", &Redacted(&self.webhook_secret))
             .field("facts_max", &self.facts_max)

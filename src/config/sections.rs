@@ -41,6 +41,10 @@ pub struct Http {
     /// Everybody who reaches the listener may come in: allows listening beyond loopback, and
     /// serves https with a self-signed certificate.
     pub open: bool,
+    /// PEM files of the certificate that https is served with, and its key; empty = no https, or,
+    /// with `open`, a self-signed one.
+    pub cert: PathBuf,
+    pub key: PathBuf,
     /// Origins besides our own that may open sockets, such as `https://chat.example.org`.
     pub origins: Vec<String>,
 }
@@ -221,7 +225,8 @@ impl Media {
 impl Default for Http {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-        Self { listen, open: false, origins: Vec::new() }
+        let (cert, key) = (PathBuf::new(), PathBuf::new());
+        Self { listen, open: false, cert, key, origins: Vec::new() }
     }
 }
 

@@ -73,7 +73,7 @@ async fn link(State(door): Door, mut request: Request) -> Response {
     };
     let core = door.core.clone();
     tokio::spawn(async move {
-        if let Some(socket) = upgrade::stream_of(on_upgrade, dial::config()).await {
+        if let Some(socket) = upgrade::stream_of(on_upgrade, dial::socket_config()).await {
             let ended = peer::run(&core, socket).await;
             info!(%ended, "core link lost");
         } else {

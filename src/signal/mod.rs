@@ -30,7 +30,7 @@ pub use self::counters::{Counter, Counters, Ended, Gauge, Refused};
 pub use self::downloads::Downloads;
 pub use self::link::{LinkParts, router as link_router};
 pub use self::serve::{serve, serve_people};
-pub use self::tls::{Tls, TlsFault, self_signed};
+pub use self::tls::{Tls, TlsFault, of_files, self_signed};
 use crate::core::builtin::BuiltIn;
 use crate::core::builtin::bucket::Pace;
 use crate::core::{AnswerStyle, Jid};

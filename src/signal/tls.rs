@@ -1,5 +1,6 @@
-//! https with a certificate of our own making, for `--open`: browsers give no microphone over
-//! plain http. It is kept, so that a browser that was told to trust it still does after a restart.
+//! https: with the operator's certificate, or for `--open` with one of our own making, as browsers
+//! give no microphone over plain http. That one is kept, so that a browser that was told to trust
+//! it still does after a restart.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use axum_server::tls_rustls::RustlsConfig;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// A certificate with its key, ready to serve.
@@ -25,6 +27,43 @@ pub enum TlsFault {
     Made { names: Vec<String>, source: rcgen::Error },
     #[error("{path}: not a certificate of ours: {source}")]
     Kept { path: PathBuf, source: rustls::Error },
+    #[error("{path}: {source}")]
+    Pem { path: PathBuf, source: rustls::pki_types::pem::Error },
+    #[error("{path}: {source}")]
+    Unfit { path: PathBuf, source: rustls::Error },
+}
+
+/// The operator's own certificate with those that vouch for it, and its key, in PEM files.
+///
+/// # Errors
+/// One of them cannot be read, or they do not belong together.
+pub fn of_files(cert: &Path, key: &Path) -> Result<Tls, TlsFault> {
+    Ok(Tls(RustlsConfig::from_config(Arc::new(read(cert, key)?))))
+}
+
+impl Tls {
+    /// Reads the files again: new connections get what stands there now.
+    ///
+    /// # Errors
+    /// As [`of_files`]; the former one goes on being served.
+    pub fn renew(&self, cert: &Path, key: &Path) -> Result<(), TlsFault> {
+        self.0.reload_from_config(Arc::new(read(cert, key)?));
+        Ok(())
+    }
+}
+
+fn read(cert: &Path, key: &Path) -> Result<ServerConfig, TlsFault> {
+    let pem = |path: &Path| {
+        let path = path.to_owned();
+        move |source| TlsFault::Pem { path: path.clone(), source }
+    };
+    let chain: Result<Vec<CertificateDer<'static>>, _> =
+        CertificateDer::pem_file_iter(cert).map_err(pem(cert))?.collect();
+    let own = PrivateKeyDer::from_pem_file(key).map_err(pem(key))?;
+    let config = config(chain.map_err(pem(cert))?, own);
+    let mut config = config.map_err(|source| TlsFault::Unfit { path: cert.to_owned(), source })?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 /// The certificate kept in `folder`, made for `names` (host names and addresses) where there is
@@ -43,20 +82,20 @@ pub fn self_signed(folder: &Path, names: Vec<String>) -> Result<Tls, TlsFault> {
     }
     let cert = CertificateDer::from(fs::read(&cert_path).map_err(fault(&cert_path))?);
     let key = PrivatePkcs8KeyDer::from(fs::read(&key_path).map_err(fault(&key_path))?);
-    let config = config(cert, key.into());
+    let config = config(vec![cert], key.into());
     let mut config = config.map_err(|source| TlsFault::Kept { path: cert_path, source })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Tls(RustlsConfig::from_config(Arc::new(config))))
 }
 
 fn config(
-    cert: CertificateDer<'static>,
+    chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<ServerConfig, rustls::Error> {
     ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(vec![cert], key)
+        .with_single_cert(chain, key)
 }
 
 fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
@@ -56,10 +58,18 @@ struct State {
     /// Facts that came again and were left out.
     repeats: u64,
     links: u64,
+    /// Who could not show a certificate, or did not trust ours.
+    strangers: u64,
 }
 
 impl FakeCore {
     pub async fn start() -> FakeCore {
+        Self::start_with(None).await
+    }
+
+    /// With `wss://`, where there is something to serve it with.
+    pub async fn start_with(tls: Option<TlsAcceptor>) -> FakeCore {
+        let scheme = if tls.is_some() { "wss" } else { "ws" };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         let (mode, modes) = watch::channel(Mode::Works);
@@ -71,10 +81,10 @@ impl FakeCore {
         let own = inner.clone();
         let accepts = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, own.clone(), modes.clone()));
+                tokio::spawn(let_in(stream, tls.clone(), own.clone(), modes.clone()));
             }
         });
-        FakeCore { url: format!("ws://127.0.0.1:{port}/voxhall"), mode, inner, accepts }
+        FakeCore { url: format!("{scheme}://127.0.0.1:{port}/voxhall"), mode, inner, accepts }
     }
 
     /// Links that are open end by it.
@@ -178,6 +188,10 @@ impl FakeCore {
     pub fn links(&self) -> u64 {
         self.inner.state().links
     }
+
+    pub fn strangers(&self) -> u64 {
+        self.inner.state().strangers
+    }
 }
 
 impl Drop for FakeCore {
@@ -209,7 +223,26 @@ fn lets_in(request: &Request, response: Response) -> Result<Response, ErrorRespo
     }
 }
 
-async fn serve(stream: TcpStream, inner: Arc<Inner>, mut modes: watch::Receiver<Mode>) {
+async fn let_in(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    inner: Arc<Inner>,
+    modes: watch::Receiver<Mode>,
+) {
+    let Some(tls) = tls else { return serve(stream, inner, modes).await };
+    match tls.accept(stream).await {
+        Ok(stream) => serve(stream, inner, modes).await,
+        Err(_) => {
+            inner.state().strangers += 1;
+            inner.changed();
+        }
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+async fn serve(stream: impl Stream, inner: Arc<Inner>, mut modes: watch::Receiver<Mode>) {
     let mode = *modes.borrow_and_update();
     match mode {
         Mode::Refuses => {}
@@ -229,7 +262,7 @@ async fn serve(stream: TcpStream, inner: Arc<Inner>, mut modes: watch::Receiver<
 
 /// `None` at the link's end.
 async fn talk(
-    mut socket: WebSocketStream<TcpStream>,
+    mut socket: WebSocketStream<impl Stream>,
     inner: &Inner,
     mut modes: watch::Receiver<Mode>,
     acknowledges: bool,
@@ -309,7 +342,7 @@ fn take(inner: &Inner, message: Value) -> Option<Value> {
     answer
 }
 
-async fn next(socket: &mut WebSocketStream<TcpStream>) -> Option<Value> {
+async fn next(socket: &mut WebSocketStream<impl Stream>) -> Option<Value> {
     loop {
         match socket.next().await? {
             Ok(Message::Text(text)) => return serde_json::from_str(&text).ok(),

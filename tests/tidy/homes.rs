@@ -71,7 +71,11 @@ pub const HOMES: &[Home] = &[
     home("clap", &["src/config/", "src/main.rs", "loadtest/"], "arguments are parsed once"),
     home("tracing_subscriber", &["src/telemetry", "loadtest/"], "one subscriber a process"),
     home("if_addrs", &["src/config/addresses"], "which addresses are told is decided there"),
-    home("rcgen", &["src/server", "src/signal/", "src/media/dtls"], "certificates, at the edges"),
+    home(
+        "rcgen",
+        &["src/server", "src/signal/", "src/media/dtls", "tests/tls"],
+        "certificates, at the edges",
+    ),
     home("rust_embed", &["src/signal/"], "the page is served there"),
     home("indicatif", &["src/record/commands", "loadtest/"], "progress is drawn for a terminal"),
     home(

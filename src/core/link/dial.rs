@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tracing::{info, warn};
 
 use super::{LinkCore, peer};
+use crate::config;
 use crate::limits::{
     CORE_DEAD, CORE_MESSAGE_BYTES_MAX, CORE_OPEN_MAX, CORE_RETRY_FIRST, CORE_RETRY_LAST,
 };
@@ -39,23 +40,21 @@ pub struct Address {
 pub enum AddressFault {
     #[error("core.url: {0}")]
     Url(String),
-    #[error("core.ca: {0}: {1}")]
-    Authorities(String, String),
+    #[error("{key}: {path}: {why}")]
+    File { key: &'static str, path: String, why: String },
     #[error("core.secret has a character that no header may have")]
     Secret,
 }
 
 impl Address {
-    /// `ws://` or `wss://`; `authorities` is a PEM file of those that sign the core's certificate,
-    /// else this machine's own.
-    ///
     /// # Errors
-    /// One of them cannot be used.
-    pub fn new(url: &str, secret: &str, authorities: &Path) -> Result<Address, AddressFault> {
+    /// What it says cannot be used.
+    pub fn new(core: &config::Core) -> Result<Address, AddressFault> {
         let wrong = |why: &str| AddressFault::Url(why.to_owned());
-        let mut request = url.into_client_request().map_err(|no| wrong(&no.to_string()))?;
-        let mut bearer =
-            HeaderValue::from_str(&format!("Bearer {secret}")).map_err(|_| AddressFault::Secret)?;
+        let request = core.url.as_str().into_client_request();
+        let mut request = request.map_err(|no| wrong(&no.to_string()))?;
+        let bearer = HeaderValue::from_str(&format!("Bearer {}", core.secret));
+        let mut bearer = bearer.map_err(|_| AddressFault::Secret)?;
         bearer.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, bearer);
         let is_tls = match request.uri().scheme_str() {
@@ -66,7 +65,7 @@ impl Address {
         let host = request.uri().host().ok_or_else(|| wrong("no host"))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = request.uri().port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        let tls = if is_tls { Some(connector(authorities)?) } else { None };
+        let tls = if is_tls { Some(connector(core)?) } else { None };
         Ok(Address { request, host, port, tls })
     }
 }
@@ -106,7 +105,7 @@ async fn connect(address: &Address) -> io::Result<Box<dyn Socket>> {
 
 async fn talk(core: &Arc<LinkCore>, socket: Box<dyn Socket>, address: &Address) -> peer::Ended {
     let request = address.request.clone();
-    let opened = client_async_with_config(request, socket, Some(config()));
+    let opened = client_async_with_config(request, socket, Some(socket_config()));
     match timeout(CORE_OPEN_MAX, opened).await {
         Ok(Ok((socket, _))) => peer::run(core, socket).await,
         Ok(Err(error)) => error.into(),
@@ -115,34 +114,50 @@ async fn talk(core: &Arc<LinkCore>, socket: Box<dyn Socket>, address: &Address) 
 }
 
 /// Of either side's socket.
-pub fn config() -> WebSocketConfig {
+pub fn socket_config() -> WebSocketConfig {
     WebSocketConfig::default()
         .max_message_size(Some(CORE_MESSAGE_BYTES_MAX))
         .max_frame_size(Some(CORE_MESSAGE_BYTES_MAX))
 }
 
-fn connector(authorities: &Path) -> Result<TlsConnector, AddressFault> {
-    let wrong = |why: String| AddressFault::Authorities(authorities.display().to_string(), why);
+fn connector(core: &config::Core) -> Result<TlsConnector, AddressFault> {
     let mut roots = RootCertStore::empty();
-    if authorities.as_os_str().is_empty() {
-        let found = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(found.certs);
+    if core.ca.as_os_str().is_empty() {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     } else {
-        for certificate in
-            CertificateDer::pem_file_iter(authorities).map_err(|fault| wrong(fault.to_string()))?
-        {
-            let certificate = certificate.map_err(|fault| wrong(fault.to_string()))?;
-            roots.add(certificate).map_err(|fault| wrong(fault.to_string()))?;
+        for certificate in certificates("core.ca", &core.ca)? {
+            roots.add(certificate).map_err(fault("core.ca", &core.ca))?;
         }
     }
     if roots.is_empty() {
-        return Err(wrong("no certificate is there".to_owned()));
+        return Err(fault("core.ca", &core.ca)("nobody to trust is there"));
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|fault| wrong(fault.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .map_err(fault("core.ca", &core.ca))?
+        .with_root_certificates(roots);
+    let config = match core.cert.as_os_str().is_empty() {
+        true => config.with_no_client_auth(),
+        false => {
+            let own = certificates("core.cert", &core.cert)?;
+            let key =
+                PrivateKeyDer::from_pem_file(&core.key).map_err(fault("core.key", &core.key))?;
+            config.with_client_auth_cert(own, key).map_err(fault("core.cert", &core.cert))?
+        }
+    };
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn certificates(
+    key: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, AddressFault> {
+    let all = CertificateDer::pem_file_iter(path).map_err(fault(key, path))?;
+    all.map(|certificate| certificate.map_err(fault(key, path))).collect()
+}
+
+fn fault<E: std::fmt::Display>(key: &'static str, path: &Path) -> impl Fn(E) -> AddressFault {
+    let path = path.display().to_string();
+    move |why| AddressFault::File { key, path: path.clone(), why: why.to_string() }
 }
