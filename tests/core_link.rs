@@ -265,7 +265,7 @@ fn webhook(data: &std::path::Path, secret: &str) -> (Taker, String) {
 async fn a_server_that_stops_takes_no_new_calls_and_moves_those_that_go_on() {
     let (core, data) = (FakeCore::start().await, tempfolder("drain"));
     let mut variables = dialling(&core);
-    variables.push(("VOXHALL_CALL_DRAIN_S", "2"));
+    variables.push(("VOXHALL_CALL_DRAIN_S", "4"));
     let server = Server::on(&data, &variables);
     let lobby = group("lobby");
     let offered = core.signal(ANNA, &lobby, "client.call.offer", &offer_of("g-lobby", OFFER));
