@@ -145,7 +145,7 @@ async fn run_alone(config: &Config, metrics: Arc<Metrics>, door: Door) -> Result
 async fn run_linked(config: &Config, metrics: Arc<Metrics>, door: Door) -> Result<(), Fault> {
     let outbox = outbox(config)?;
     let goes_by_link = config.core.webhook_url.is_empty();
-    let core = LinkCore::new(goes_by_link.then(|| outbox.clone()));
+    let core = LinkCore::new(goes_by_link.then(|| outbox.clone()), metrics.clone());
     let clock = Clock::start();
     let recordings = recordings(config, clock, Some(outbox.clone()))?;
     let recorder = recordings.as_ref().map(|recordings| recordings.recorder());

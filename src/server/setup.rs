@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use engine::call::Rules;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Fault;
 use crate::call_task::Shared;
@@ -17,6 +17,7 @@ use crate::media::{Pool, PoolSpec, sdp};
 use crate::metrics::Metrics;
 use crate::outbox::{Fact, Outbox};
 use crate::record::archive::Retention;
+use crate::record::line::ChatName;
 use crate::record::report::Report;
 use crate::record::{Recorder, Recordings};
 use crate::signal::Options;
@@ -90,14 +91,27 @@ fn tell_finished(outbox: Option<Arc<Outbox>>) -> Box<dyn Fn(&Report) + Send> {
             kind: "recording_finished",
             // Of a call that is not known any more; else they stand there.
             team: json!({ "uid": "", "name": "" }),
-            chat: json!({ "type": report.chat.kind, "jid": report.chat.jids.first(),
-                "display_name": report.chat.display_name }),
+            chat: chat_of(&report.chat),
             actor: None,
             details: json!({ "id": report.id, "duration_ms": report.duration_ms }),
             opens: false,
             ends: false,
         });
     })
+}
+
+/// As docs/core.md has a chat; how people are called is not known any more.
+fn chat_of(chat: &ChatName) -> Value {
+    match chat.kind.as_str() {
+        "direct" => {
+            let person = |jid: &String| json!({ "jid": jid, "display_name": "" });
+            json!({ "type": "direct", "people": chat.jids.iter().map(person).collect::<Vec<_>>() })
+        }
+        _ => {
+            let (jid, name) = (chat.jids.first(), &chat.display_name);
+            json!({ "type": "group", "jid": jid, "display_name": name })
+        }
+    }
 }
 
 pub fn retention(config: &Config) -> Retention {
@@ -148,5 +162,24 @@ fn features(config: &Config) -> Features {
         max_participants_per_call: config.call.max_participants.get() as usize,
         resend_timeout: config.signal.resend_timeout.as_secs(),
         ..Features::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chat_that_is_known_by_its_recording_alone_has_the_form_of_any_other() {
+        let chat = |kind: &str, jids: &[&str]| ChatName {
+            kind: kind.to_owned(),
+            jids: jids.iter().map(|jid| (*jid).to_owned()).collect(),
+            display_name: "Tea".to_owned(),
+        };
+        let group = json!({ "type": "group", "jid": "g-1", "display_name": "Tea" });
+        assert_eq!(chat_of(&chat("group", &["g-1"])), group);
+        let person = |jid: &str| json!({ "jid": jid, "display_name": "" });
+        let pair = json!({ "type": "direct", "people": [person("d-1"), person("d-2")] });
+        assert_eq!(chat_of(&chat("direct", &["d-1", "d-2"])), pair);
     }
 }

@@ -49,3 +49,39 @@ async fn run(
         core.say(Kind::Result, |seq| message::result(seq, re, &outcome));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::core::fake_node::FakeNode;
+    use crate::core::link::message::FromCore;
+    use crate::metrics::Metrics;
+
+    #[tokio::test]
+    async fn one_signal_more_than_a_lane_holds_is_refused_and_other_chats_are_not() {
+        let core = LinkCore::new(None, Arc::new(Metrics::new(SystemTime::now())));
+        let node: Arc<dyn Node> = FakeNode::new(core.clone());
+        let lanes = Lanes::start(&node, &core);
+        let text = include_str!("../../../tests/data/core/signal.json");
+        let Ok(FromCore::Signal { signal: Ok(signal), .. }) = FromCore::parse(text) else {
+            panic!("the example is a signal")
+        };
+        // Nobody works them off: this test waits for nothing.
+        for seq in 0..CORE_LANE_SIGNALS as u64 {
+            lanes.put(seq, signal.clone()).unwrap();
+        }
+        let refused = lanes.put(0, signal.clone()).unwrap_err();
+        assert_eq!(refused.code, "overloaded");
+        // Of many chats one at least has another lane.
+        let elsewhere = |number: u32| {
+            let other = text.replace("g-0e9b4c7d", &format!("g-{number:08}"));
+            match FromCore::parse(&other) {
+                Ok(FromCore::Signal { signal: Ok(signal), .. }) => lanes.put(0, signal).is_ok(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!((0..100).any(elsewhere));
+    }
+}

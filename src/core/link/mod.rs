@@ -20,6 +20,7 @@ use self::lanes::Lanes;
 use self::message::Seen;
 pub use self::message::chat_value;
 use super::{CallSummary, ChatCore, Deliver, Node};
+use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::wire::ServerEvent;
 
@@ -29,6 +30,7 @@ pub struct LinkCore {
     id: String,
     /// `None` where facts go elsewhere.
     outbox: Option<Arc<Outbox>>,
+    metrics: Arc<Metrics>,
     node: OnceLock<Arc<dyn Node>>,
     lanes: OnceLock<Lanes>,
     state: Mutex<State>,
@@ -66,10 +68,11 @@ pub struct Reading {
 }
 
 impl LinkCore {
-    pub fn new(outbox: Option<Arc<Outbox>>) -> Arc<LinkCore> {
+    pub fn new(outbox: Option<Arc<Outbox>>, metrics: Arc<Metrics>) -> Arc<LinkCore> {
         Arc::new(LinkCore {
             id: uuid::Uuid::new_v4().simple().to_string(),
             outbox,
+            metrics,
             node: OnceLock::new(),
             lanes: OnceLock::new(),
             state: Mutex::default(),

@@ -19,6 +19,7 @@ use super::message::{self, Broken, FromCore, Seen, VERSION};
 use super::{Kind, LinkCore};
 use crate::core::Presence;
 use crate::limits::{CORE_DEAD, CORE_OPEN_MAX, CORE_PING, FACTS_READ_MAX};
+use crate::metrics::Sample;
 use crate::outbox::Kept as Fact;
 
 /// Why a link ended.
@@ -232,6 +233,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<'_, S> {
                 let lanes = self.core.lanes.get();
                 let put = signal.and_then(|signal| lanes.map_or(Ok(()), |it| it.put(seq, signal)));
                 if let Err(refusal) = put {
+                    // The node never saw it: so it is counted here.
+                    self.core.metrics.count(Sample::Refusals(refusal.code));
+                    debug!(seq, %refusal, "a signal is refused at the link");
                     let refused = Err(refusal);
                     self.core.say(Kind::Result, |own| message::result(own, seq, &refused));
                 }
