@@ -1,11 +1,13 @@
 //! Voxhall: the call media server that stands beside a team chat. ARCHITECTURE.md has the map.
 
+mod backoff;
 pub mod call_task;
 pub mod clock;
 pub mod config;
 pub mod core;
 pub mod demo;
 mod effects;
+mod hex;
 pub mod limits;
 pub mod media;
 pub mod memory;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::backoff::Backoff;
+
 // What a client may send.
 
 /// Bytes of one message. A browser's audio offer is 2 to 5 KiB. Beyond: close 1009.
@@ -303,8 +305,8 @@ pub const CORE_DEAD: Duration = Duration::from_secs(30);
 pub const CORE_OPEN_MAX: Duration = Duration::from_secs(5);
 
 /// A link that is lost is dialled again after the first, then ever later, at last after the last.
-pub const CORE_RETRY_FIRST: Duration = Duration::from_millis(250);
-pub const CORE_RETRY_LAST: Duration = Duration::from_secs(5);
+pub const CORE_RETRY: Backoff =
+    Backoff { first: Duration::from_millis(250), most: Duration::from_secs(5) };
 
 /// Facts that are posted at once, and how long an answer may take.
 pub const WEBHOOK_FACTS_MAX: usize = 100;

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use crate::limits::{FACTS_A_TURN, FACTS_ORDERS_MAX};
-use store::{FILE, Store};
+use store::{Done, FILE, Store};
 
 /// Something that happened, not yet numbered.
 #[derive(Clone, Debug)]
@@ -131,9 +131,10 @@ impl Outbox {
 
     /// Keeps a fact soon. Never waits: a disk that hangs for long loses it, counted.
     pub fn put(&self, fact: Fact) {
-        if let Err(full) = self.orders.try_send(Order::Put(Box::new(fact))) {
+        let (call, kind) = (fact.call.clone(), fact.kind);
+        if self.orders.try_send(Order::Put(Box::new(fact))).is_err() {
             self.counts.lost.fetch_add(1, Ordering::Relaxed);
-            error!(%full, "a fact is lost: the disk of the outbox does not keep up");
+            error!(%call, kind, "a fact is lost: the disk of the outbox does not keep up");
         }
     }
 
@@ -229,6 +230,10 @@ fn run(
                     facts.clear();
                     taken = None;
                     changed.send_modify(|turn| *turn += 1);
+                    if done != Done::default() {
+                        let Done { collapsed, lost } = done;
+                        error!(collapsed, lost, "the outbox is full: the core has been away long");
+                    }
                 }
                 Err(fault) => {
                     error!(%fault, facts = facts.len(), "facts are not on the disk, tried again");

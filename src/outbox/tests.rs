@@ -1,6 +1,5 @@
 use serde_json::{Value, json};
 
-use super::store::Done;
 use super::*;
 use crate::core::test_folder::TestFolder;
 

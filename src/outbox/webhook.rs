@@ -2,7 +2,6 @@
 //! (docs/core.md).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hmac::{Hmac, Mac};
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -13,7 +12,8 @@ use tracing::{error, warn};
 
 use super::{Kept, Outbox};
 use crate::clock;
-use crate::limits::{CORE_RETRY_FIRST, CORE_RETRY_LAST, WEBHOOK_ANSWER_MAX, WEBHOOK_FACTS_MAX};
+use crate::hex;
+use crate::limits::{CORE_RETRY, WEBHOOK_ANSWER_MAX, WEBHOOK_FACTS_MAX};
 
 /// Where facts go.
 pub struct Webhook {
@@ -43,17 +43,18 @@ impl Webhook {
 
     /// Brings facts for as long as it runs.
     pub async fn run(self, outbox: Arc<Outbox>) {
-        let (mut taken, mut wait) = (0, Duration::ZERO);
+        let (mut taken, mut failures) = (0, 0_u32);
         loop {
             let facts = outbox.next(taken, WEBHOOK_FACTS_MAX).await;
             let Some(last) = facts.last().map(|fact| fact.id) else { continue };
             match self.post(&facts).await {
                 Ok(()) => {
                     outbox.taken(last).await;
-                    (taken, wait) = (last, Duration::ZERO);
+                    (taken, failures) = (last, 0);
                 }
                 Err(Refused { reason, is_ours }) => {
-                    wait = (wait * 2).clamp(CORE_RETRY_FIRST, CORE_RETRY_LAST);
+                    failures = failures.saturating_add(1);
+                    let wait = CORE_RETRY.wait(failures, 0);
                     let retry_ms = wait.as_millis() as u64;
                     match is_ours {
                         true => error!(reason, retry_ms, "facts are refused: somebody must look"),
@@ -107,7 +108,7 @@ fn sign(secret: &str, at: i64, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length is a key");
     mac.update(format!("{at}.").as_bytes());
     mac.update(body.as_bytes());
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::text(&mac.finalize().into_bytes())
 }
 
 #[cfg(test)]
@@ -119,7 +120,7 @@ mod tests {
         // RFC 4231 section 4.3, test case 2, over one text: "what do ya want for nothing?".
         let mut mac = Hmac::<Sha256>::new_from_slice(b"Jefe").unwrap();
         mac.update(b"what do ya want for nothing?");
-        let told: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
+        let told = hex::text(&mac.finalize().into_bytes());
         assert_eq!(told, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
         assert_ne!(sign("Jefe", 1, "a"), sign("Jefe", 2, "a"));
         assert_ne!(sign("Jefe", 1, "a"), sign("jefe", 1, "a"));

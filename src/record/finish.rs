@@ -19,6 +19,7 @@ use super::speakers;
 use super::store::{Folder, Lock, PART};
 use super::track::track_name;
 use super::upload::{Ledger, UPLOAD};
+use crate::hex;
 use crate::wire::time;
 
 /// Files of a recording's folder that are not of the recording.
@@ -230,5 +231,5 @@ pub fn checksum(mut file: File) -> io::Result<(u64, String)> {
 
 /// 64 hexadecimal ones.
 pub fn digits(sum: Sha256) -> String {
-    sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::text(&sum.finalize())
 }

@@ -18,6 +18,7 @@ use super::mix::Options;
 use super::report::{REPORT, Report};
 use super::stats::Stats;
 use super::store::{Folder, Id, Root};
+use crate::backoff::Backoff;
 use crate::limits::RECORD_UNFINISHED_MAX;
 
 /// What becomes of a recording on its way.
@@ -56,7 +57,7 @@ pub struct Finisher {
 
 impl Finisher {
     /// Starts it, with all that an earlier run of the server left unfinished. What cannot be
-    /// finished is tried again, ever more seldom ([`RETRY_FIRST`], [`RETRY_LAST`]).
+    /// finished is tried again, ever more seldom ([`RETRY`]).
     ///
     /// # Errors
     /// The folder cannot be read, or the machine gives no thread.
@@ -95,8 +96,7 @@ impl Finisher {
 /// What could not be finished.
 struct Again {
     due: Instant,
-    /// How long it waited.
-    waited: Duration,
+    failures: u32,
     id: Id,
 }
 
@@ -108,8 +108,8 @@ fn run(spec: &Spec, left: Vec<Id>, ids: &Receiver<Id>, stop: &AtomicBool) {
     let mut waiting: Vec<Again> = Vec::new();
     let mut left = left.into_iter();
     loop {
-        let next = left.next().map(|id| (id, Duration::ZERO));
-        let Some((id, waited)) = next.or_else(|| next_of(ids, &mut waiting)) else { return };
+        let next = left.next().map(|id| (id, 0));
+        let Some((id, failures)) = next.or_else(|| next_of(ids, &mut waiting)) else { return };
         if stop.load(Ordering::Relaxed) {
             return;
         }
@@ -120,13 +120,14 @@ fn run(spec: &Spec, left: Vec<Id>, ids: &Receiver<Id>, stop: &AtomicBool) {
             }
             Err(fault) if fault.is_stop() => return,
             Err(fault) => {
-                let waits = (waited * 2).clamp(RETRY_FIRST, RETRY_LAST);
+                let failures = failures + 1;
+                let waits = RETRY.wait(failures, 0);
                 let retry_s = waits.as_secs();
                 error!(recording = %id, %fault, retry_s, "recording cannot be finished");
                 spec.stats.finished(false);
                 (spec.told)(&id, Stage::Failed);
                 if waiting.len() < RECORD_UNFINISHED_MAX {
-                    waiting.push(Again { due: Instant::now() + waits, waited: waits, id });
+                    waiting.push(Again { due: Instant::now() + waits, failures, id });
                 }
             }
         }
@@ -134,16 +135,16 @@ fn run(spec: &Spec, left: Vec<Id>, ids: &Receiver<Id>, stop: &AtomicBool) {
 }
 
 /// Another one to be finished, once there is one; `None` at the end.
-fn next_of(ids: &Receiver<Id>, waiting: &mut Vec<Again>) -> Option<(Id, Duration)> {
+fn next_of(ids: &Receiver<Id>, waiting: &mut Vec<Again>) -> Option<(Id, u32)> {
     let soonest = waiting.iter().enumerate().min_by_key(|(_, again)| again.due);
     let Some((at, due)) = soonest.map(|(at, again)| (at, again.due)) else {
-        return ids.recv().ok().map(|id| (id, Duration::ZERO));
+        return ids.recv().ok().map(|id| (id, 0));
     };
     match ids.recv_timeout(due.saturating_duration_since(Instant::now())) {
-        Ok(id) => Some((id, Duration::ZERO)),
+        Ok(id) => Some((id, 0)),
         Err(RecvTimeoutError::Timeout) => {
             let again = waiting.swap_remove(at);
-            Some((again.id, again.waited))
+            Some((again.id, again.failures))
         }
         Err(RecvTimeoutError::Disconnected) => None,
     }
@@ -205,8 +206,7 @@ pub fn unfinished(root: &Root) -> io::Result<Vec<Id>> {
 
 /// What could not be finished, for want of room most likely, is tried again after so long, and
 /// after twice as long each further time.
-const RETRY_FIRST: Duration = Duration::from_secs(60);
-const RETRY_LAST: Duration = Duration::from_secs(3_600);
+const RETRY: Backoff = Backoff { first: Duration::from_secs(60), most: Duration::from_secs(3_600) };
 
 /// The last of all (`setpriority(2)`).
 const NICEST: i32 = 19;

@@ -7,7 +7,6 @@
 
 mod depot;
 mod ledger;
-mod pace;
 mod parts;
 mod retiring;
 mod sending;
@@ -25,9 +24,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, sleep_until};
 use tracing::{error, warn};
 
+use self::depot::BACKOFF;
 pub use self::depot::{Depot, Pieces, StoreFault};
 pub use self::ledger::{Ledger, UPLOAD};
-use self::pace::PACE;
 use self::stats::Stats;
 pub use self::stats::{Outcome, Reading};
 pub use self::stored::Stored;
@@ -143,7 +142,7 @@ async fn run(tending: Tending, mut ids: Receiver<Id>, stats: Arc<Stats>) {
                     }
                     Err(fault) => {
                         failures = failures.saturating_add(1);
-                        let wait = PACE.wait(failures, chance());
+                        let wait = BACKOFF.wait(failures, chance());
                         let retry_ms = wait.as_millis() as u64;
                         warn!(recording = %id, %fault, retry_ms, "store is tried again");
                         stats.ended(Outcome::Failed);

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::store::{Stored, StoredGroup, StoredPerson, StoredTeam};
 use crate::core::{Chat, Jid, Person, Refusal};
+use crate::hex;
 use crate::limits::{GROUPS_MAX, PEOPLE_MAX};
 use crate::wire::http::ChatInfo;
 
@@ -70,7 +71,7 @@ impl People {
         let person = |(person, token): &(Person, TokenHash)| StoredPerson {
             jid: person.jid.to_string(),
             display_name: person.display_name.clone(),
-            token_sha256: to_hex(token),
+            token_sha256: hex::text(token),
             no_record: person.no_record,
         };
         let group = |group: &Group| StoredGroup {
@@ -187,7 +188,7 @@ impl People {
 
 /// A name for the device of a client that gave none: stands for the token without telling it.
 pub fn device_of(token: &str) -> String {
-    to_hex(&token_hash(token)).chars().take(16).collect()
+    hex::text(&token_hash(token)).chars().take(16).collect()
 }
 
 fn named(jid: Jid, display_name: String, no_record: bool) -> Person {
@@ -201,10 +202,6 @@ fn jid(prefix: &str) -> Jid {
 
 fn token_hash(token: &str) -> TokenHash {
     Sha256::digest(token.as_bytes()).into()
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn from_hex(text: &str) -> Option<TokenHash> {

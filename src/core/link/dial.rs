@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -23,9 +23,7 @@ use tracing::{info, warn};
 
 use super::{LinkCore, peer};
 use crate::config;
-use crate::limits::{
-    CORE_DEAD, CORE_MESSAGE_BYTES_MAX, CORE_OPEN_MAX, CORE_RETRY_FIRST, CORE_RETRY_LAST,
-};
+use crate::limits::{CORE_DEAD, CORE_MESSAGE_BYTES_MAX, CORE_OPEN_MAX, CORE_RETRY};
 
 /// Where the core is, and what shows that we are who we say.
 pub struct Address {
@@ -72,7 +70,7 @@ impl Address {
 
 /// Keeps a link to the core for as long as it runs.
 pub async fn run(core: Arc<LinkCore>, address: Address) {
-    let mut wait = Duration::ZERO;
+    let mut failures = 0_u32;
     loop {
         let began = Instant::now();
         match timeout(CORE_OPEN_MAX, connect(&address)).await {
@@ -84,10 +82,9 @@ pub async fn run(core: Arc<LinkCore>, address: Address) {
             Err(_) => warn!("core does not answer"),
         }
         // One that held for a while is dialled again soon.
-        wait = if began.elapsed() > CORE_DEAD { Duration::ZERO } else { wait };
-        wait = (wait * 2).clamp(CORE_RETRY_FIRST, CORE_RETRY_LAST);
-        let part = RandomState::new().hash_one(0) % 512;
-        sleep(wait.mul_f64(1.0 - part as f64 / 1_024.0)).await;
+        failures = if began.elapsed() > CORE_DEAD { 1 } else { failures.saturating_add(1) };
+        let [chance, ..] = RandomState::new().hash_one(0).to_le_bytes();
+        sleep(CORE_RETRY.wait(failures, chance)).await;
         info!("dialling the core");
     }
 }

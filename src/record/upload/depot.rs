@@ -15,10 +15,15 @@ use object_store::{
     PutMultipartOptions, PutOptions, RetryConfig,
 };
 
-use super::pace::PACE;
+use crate::backoff::Backoff;
 use crate::config::{Archive as Section, StoreUrl};
-use crate::limits::{STORE_CONNECT_MAX, STORE_QUIET_MAX, STORE_TOLD_CHARS_MAX};
+use crate::limits::{
+    STORE_CONNECT_MAX, STORE_QUIET_MAX, STORE_RETRY_FIRST, STORE_RETRY_MOST, STORE_TOLD_CHARS_MAX,
+};
 use crate::record::store::Id;
+
+/// When a store that failed is asked again.
+pub const BACKOFF: Backoff = Backoff { first: STORE_RETRY_FIRST, most: STORE_RETRY_MOST };
 
 /// The store did not do what it was asked; it may the next time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +68,8 @@ impl Depot {
             // A bound for a whole answer would cut large files off.
             .with_timeout_disabled();
         // One more try at once, for downloads too; the pace of all others is the uploader's.
-        let retry = RetryConfig { max_retries: 1, retry_timeout: PACE.first, ..Default::default() };
+        let retry =
+            RetryConfig { max_retries: 1, retry_timeout: BACKOFF.first, ..Default::default() };
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(bucket)
             .with_region(&section.region)
