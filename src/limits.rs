@@ -314,3 +314,13 @@ pub const WEBHOOK_ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// Depth of the core's JSON: a client's event, and the link's message around it.
 pub const CORE_JSON_DEPTH_MAX: usize = JSON_DEPTH_MAX + 2;
+
+/// Bytes of a token, so that it fits into a request's head. Beyond: `INVALID_TOKEN`.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+
+/// Chats that a token names. Beyond: `INVALID_TOKEN`.
+pub const TOKEN_CHATS_MAX: usize = 256;
+
+/// How far ahead a token may run out: whoever was put out of a chat is let in until then. Beyond:
+/// `INVALID_TOKEN`.
+pub const TOKEN_AHEAD_MAX: Duration = Duration::from_secs(24 * 3_600);

@@ -32,7 +32,8 @@ async fn serve(flags: &ServeFlags) -> ExitCode {
     if let Err(error) = telemetry::init(&config.log) {
         return failed(1, &error);
     }
-    match server::run(config).await {
+    let flags = flags.clone();
+    match server::run(config, Box::new(move || Config::load(&flags))).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => failed(1, &fault),
     }

@@ -127,23 +127,17 @@ async fn a_renewed_certificate_is_served_from_the_next_hangup_on() {
     assert!(server.url.starts_with("https://"), "{}", server.url);
     assert_eq!(shown(&server, &first).await, Some(first.clone()));
     let second = files.make("https");
-    hang_up(&server);
+    server.hang_up();
     let until = Instant::now() + PATIENCE;
     while shown(&server, &second).await.as_ref() != Some(&second) {
         assert!(Instant::now() < until, "the former one is served for ever");
     }
     // What is no certificate is not served, and ends nothing.
     std::fs::write(files.path("https", "pem"), "rubbish").expect("a file");
-    hang_up(&server);
+    server.hang_up();
     assert_eq!(shown(&server, &second).await, Some(second));
     let log = server.stop().await.stderr;
-    assert!(log.contains("certificate read again"), "{log}");
-}
-
-fn hang_up(server: &Server) {
-    let pid = libc::pid_t::try_from(server.pid()).expect("a pid fits");
-    // SAFETY: a plain system call; the child is not yet waited for, so the pid is its own.
-    assert_eq!(unsafe { libc::kill(pid, libc::SIGHUP) }, 0);
+    assert!(log.contains("configuration read again"), "{log}");
 }
 
 /// What the server shows to somebody who trusts this one alone; `None` where that is another.

@@ -67,7 +67,7 @@ impl Core {
 }
 
 /// 128 bits in hexadecimal digits.
-const SECRET_BYTES_MIN: usize = 32;
+pub(super) const SECRET_BYTES_MIN: usize = 32;
 
 impl Default for Core {
     fn default() -> Self {

@@ -90,7 +90,7 @@ impl Config {
         };
         let Self { http, media, call, .. } = self;
         // Who only carries media for a core lets nobody in by himself.
-        let is_alone = self.core.mode == CoreMode::BuiltIn;
+        let is_alone = self.core.mode == CoreMode::BuiltIn && !self.clients.has_keys();
         if !http.listen.ip().is_loopback() && !http.open && is_alone {
             let reason = "there are no passwords: beyond loopback only with --open (http.open)";
             return conflict("http.listen", &http.listen, reason);
@@ -117,7 +117,9 @@ impl Config {
             let reason = "must be longer than call.media_lost_shown_s";
             return conflict("call.media_lost_removed_s", &seconds, reason);
         }
-        let checked = self.core.check().and_then(|()| self.archive.check());
+        let checked = self.core.check().and_then(|()| self.clients.check());
+        let checked = checked.and_then(|()| self.turn.check());
+        let checked = checked.and_then(|()| self.archive.check());
         checked.or_else(|(key, value, reason)| conflict(key, &value, reason))
     }
 }

@@ -8,15 +8,18 @@
 pub mod addresses;
 mod archive;
 pub mod cli;
+mod clients;
 mod core;
 mod layers;
 mod record;
+mod renewal;
 mod sections;
 
 pub use self::core::{Core, CoreMode};
 pub use addresses::{Interface, advertised, interfaces};
 pub use archive::{Archive, StoreUrl};
 pub use cli::{Cli, Command, DemoFlags, RecordingsAction, RecordingsFlags, ServeFlags};
+pub use clients::{Clients, Turn};
 pub use layers::{ConfigError, Origin};
 pub use record::{Mix, Record};
 pub use sections::{

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::archive::Archive;
+use super::clients::{Clients, Turn};
 use super::core::Core;
 use super::record::Record;
 use crate::telemetry::Redacted;
@@ -23,6 +24,8 @@ pub struct Config {
     pub media: Media,
     pub data: Data,
     pub core: Core,
+    pub clients: Clients,
+    pub turn: Turn,
     pub call: Call,
     pub signal: Signal,
     pub sdp: Sdp,

@@ -1,16 +1,21 @@
 //! The chat core's side of a call: what the core tells the node (`Signal`), what the node wants
 //! delivered to people (`Deliver`), and the two traits the sides meet in.
 //!
-//! Knows no sockets and no media. The built-in core (`builtin`) lives in this process; a core
-//! elsewhere speaks the same messages over a link. The node never looks up people or chats: a
-//! signal carries all it needs.
+//! Knows no media. A core elsewhere speaks over a `link`. People who come to this node themselves
+//! are held by `sockets`: whoever they are is known to the built-in core (`builtin`), or told by a
+//! token that a core elsewhere signed (`tokens`); `mixed` is a link and sockets beside each other.
+//! The node never looks up people or chats: a signal carries all it needs.
 
 pub mod builtin;
+pub mod directory;
 #[cfg(test)]
 pub(crate) mod fake_node;
 pub mod link;
+pub mod mixed;
+pub mod sockets;
 #[cfg(test)]
 pub(crate) mod test_folder;
+pub mod tokens;
 
 use std::future::Future;
 use std::pin::Pin;

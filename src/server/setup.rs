@@ -10,8 +10,9 @@ use super::Fault;
 use crate::call_task::Shared;
 use crate::clock::{self, Clock};
 use crate::config::{self, Answer, Config};
-use crate::core::builtin::CoreOptions;
-use crate::core::builtin::bucket::Pace;
+use crate::core::sockets::SocketOptions;
+use crate::core::sockets::bucket::Pace;
+use crate::core::tokens::{KeyFault, Keys, Tokens};
 use crate::core::{AnswerStyle, ChatCore};
 use crate::media::{Pool, PoolSpec, sdp};
 use crate::metrics::Metrics;
@@ -20,7 +21,7 @@ use crate::record::archive::Retention;
 use crate::record::line::ChatName;
 use crate::record::report::Report;
 use crate::record::{Recorder, Recordings};
-use crate::signal::Options;
+use crate::signal::{Options, Turn};
 use crate::wire::http::{Features, IceServer};
 
 /// What a call needs of the others.
@@ -122,11 +123,22 @@ pub fn retention(config: &Config) -> Retention {
 /// Sections that a client may offer beside those for voices: video and data, refused.
 const SECTIONS_BESIDE_SLOTS: usize = 8;
 
-pub fn core_options(config: &Config) -> CoreOptions {
-    CoreOptions {
+pub fn socket_options(config: &Config) -> SocketOptions {
+    SocketOptions {
         sockets_per_person_max: config.signal.sockets_per_user.get(),
-        ..CoreOptions::default()
+        ..SocketOptions::default()
     }
+}
+
+/// Whose tokens let people in; `None` where nobody's do.
+pub fn tokens(config: &Config) -> Result<Option<Arc<Tokens>>, KeyFault> {
+    let keys = config.clients.has_keys().then(|| keys(config)).transpose()?;
+    Ok(keys.map(|keys| Arc::new(Tokens::new(keys))))
+}
+
+pub fn keys(config: &Config) -> Result<Keys, KeyFault> {
+    let clients = &config.clients;
+    Keys::read(&clients.secrets, &clients.public_keys, &clients.audience)
 }
 
 pub fn options(config: &Config) -> Options {
@@ -140,6 +152,11 @@ pub fn options(config: &Config) -> Options {
         message_bytes: signal.message_bytes.get(),
         pace: Pace::new(signal.messages_per_s.get(), signal.messages_burst.get()),
         features: features(config),
+        turn: (!config.turn.urls.is_empty()).then(|| Turn {
+            urls: config.turn.urls.clone(),
+            secret: config.turn.secret.clone(),
+            ttl: config.turn.ttl,
+        }),
     }
 }
 

@@ -5,8 +5,9 @@ use axum::http::header::{COOKIE, HOST, ORIGIN, USER_AGENT};
 use axum::http::{HeaderMap, Uri};
 
 use super::Shell;
-use crate::core::builtin::Sender;
 use crate::core::builtin::people::device_of;
+use crate::core::directory::NoPass;
+use crate::core::sockets::Sender;
 use crate::core::{AnswerStyle, Device};
 use crate::limits::{DEVICE_CHARS_MAX, USERAGENT_CHARS_MAX};
 use crate::wire::BadField;
@@ -20,7 +21,12 @@ pub fn is_origin_known(headers: &HeaderMap, allowed: &[String]) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let own = origin.split_once("://").map(|(_, authority)| authority);
     let is_own = own.zip(host).is_some_and(|(own, host)| own.eq_ignore_ascii_case(host));
-    is_own || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+    is_own || is_allowed(origin, allowed)
+}
+
+/// Whether a page of another origin may send requests, and read their answers.
+pub fn is_allowed(origin: &str, allowed: &[String]) -> bool {
+    allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
 }
 
 /// Who sends, by the token in the header `token`, the cookie `token` or `?token=`.
@@ -34,8 +40,7 @@ pub fn sender(shell: &Shell, headers: &HeaderMap, uri: &Uri) -> Result<Sender, H
         .or_else(|| value(&query, "token"))
         .filter(|token| !token.is_empty())
         .ok_or_else(|| HttpError::because(ErrorCode::EmptyToken, "there is no token"))?;
-    let unknown = || HttpError::because(ErrorCode::InvalidToken, "nobody has this token");
-    let person = shell.core.by_token(token).ok_or_else(unknown)?;
+    let pass = shell.sockets.directory().pass(token).map_err(no_pass)?;
     let name = match value(&query, "device").filter(|name| !name.is_empty()) {
         Some(name) => device(name)?,
         None => device_of(token),
@@ -43,12 +48,12 @@ pub fn sender(shell: &Shell, headers: &HeaderMap, uri: &Uri) -> Result<Sender, H
     let answer_style = match value(&query, "answer") {
         Some("answer") => AnswerStyle::Answer,
         Some("sdp") => AnswerStyle::Sdp,
-        _ => shell.options.default_answer,
+        _ => shell.options().default_answer,
     };
     let useragent = header(headers, USER_AGENT.as_str()).unwrap_or_default();
     Ok(Sender {
-        device: Device { jid: person.jid.clone(), name },
-        person,
+        device: Device { jid: pass.person.jid.clone(), name },
+        pass,
         useragent: useragent.chars().take(USERAGENT_CHARS_MAX).collect(),
         answer_style,
     })
@@ -58,10 +63,14 @@ pub fn sender(shell: &Shell, headers: &HeaderMap, uri: &Uri) -> Result<Sender, H
 ///
 /// # Errors
 /// `ACCESS_DENIED`.
-pub fn team(shell: &Shell, team_uid: &str) -> Result<(), HttpError> {
-    let is_own = shell.core.team().uid == team_uid;
+pub fn team(sender: &Sender, team_uid: &str) -> Result<(), HttpError> {
+    let is_own = sender.pass.team.uid == team_uid;
     let other = || HttpError::because(ErrorCode::AccessDenied, "you are not in this team");
     if is_own { Ok(()) } else { Err(other()) }
+}
+
+fn no_pass(no: NoPass) -> HttpError {
+    HttpError::because(ErrorCode::InvalidToken, no.to_string())
 }
 
 /// Whether a refused handshake is to be told by `server.panic`: `?panic=1`.

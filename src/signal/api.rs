@@ -10,8 +10,10 @@ use serde_json::Value;
 use super::reply::{self, Reply};
 use super::{Shell, access};
 use crate::clock;
-use crate::core::builtin::Sender;
+use crate::core::builtin::BuiltIn;
 use crate::core::builtin::people::Full;
+use crate::core::directory::{Directory, Pass};
+use crate::core::sockets::Sender;
 use crate::core::{Jid, Person, Question, Refusal, Reply as Answer};
 use crate::limits::{JID_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::wire::fields::{Fields, display_name, parse_json};
@@ -28,8 +30,17 @@ pub async fn time() -> Reply {
     Reply(Ok(time::format(clock::wall().as_nanos()).into()))
 }
 
-pub async fn features(State(shell): State<Shell>) -> Response {
-    let json = http::value(&shell.options.features).to_string();
+/// Whoever shows who he is gets passwords of his own for TURN: they cost whoever pays its traffic.
+pub async fn features(State(shell): State<Shell>, headers: HeaderMap, uri: Uri) -> Response {
+    let options = shell.options();
+    let mut features = options.features.clone();
+    if let Some(turn) = &options.turn
+        && let Ok(sender) = access::sender(&shell, &headers, &uri)
+    {
+        let now = clock::wall().as_nanos() / 1_000_000_000;
+        features.ice_servers.extend(turn.servers(sender.jid(), now));
+    }
+    let json = http::value(&features).to_string();
     ([("content-type", "application/json"), ("cache-control", "no-cache")], json).into_response()
 }
 
@@ -54,13 +65,16 @@ async fn login(shell: &Shell, body: Body) -> Result<Value, HttpError> {
     let body = json(body)?;
     let fields = Fields::of(Some(&body), "body", "")?;
     let no_record = fields.flag_if("no_record")?.unwrap_or(false);
-    let (token, person) = shell.core.login(display_name(&fields)?, no_record).await?;
-    let chats = shell.core.chats(&person);
-    Ok(http::value(&Login { token, me: me(&person), team: shell.core.team(), chats }))
+    let people = people(shell)?;
+    let (token, person) = people.login(display_name(&fields)?, no_record).await?;
+    let pass = people.pass_of(person);
+    let chats = people.chats(&pass);
+    Ok(http::value(&Login { token, me: me(&pass.person), team: pass.team, chats }))
 }
 
 pub async fn who_am_i(State(shell): State<Shell>, headers: HeaderMap, uri: Uri) -> Reply {
-    let who = |sender: Sender| WhoAmI { me: me(&sender.person), team: shell.core.team() };
+    let who =
+        |sender: Sender| WhoAmI { me: me(&sender.pass.person), team: sender.pass.team.clone() };
     access::sender(&shell, &headers, &uri).map(|sender| http::value(&who(sender))).into()
 }
 
@@ -71,7 +85,7 @@ pub async fn chats(
     uri: Uri,
 ) -> Reply {
     member(&shell, &team, &headers, &uri)
-        .map(|sender| http::value(&shell.core.chats(&sender.person)))
+        .map(|sender| http::value(&shell.sockets.directory().chats(&sender.pass)))
         .into()
 }
 
@@ -85,7 +99,7 @@ pub async fn add_group(
     let add = async {
         member(&shell, &team, &headers, &uri)?;
         let name = display_name(&Fields::of(Some(&json(body)?), "body", "")?)?;
-        let group = shell.core.add_group(name).await?;
+        let group = people(&shell)?.add_group(name).await?;
         Ok(http::value(&ChatInfo {
             jid: group.jid.to_string(),
             chat_type: "group",
@@ -102,7 +116,7 @@ pub async fn calls(
     uri: Uri,
 ) -> Reply {
     member(&shell, &team, &headers, &uri)
-        .map(|sender| http::calls(&shell.core.calls_of(&sender.person.jid)))
+        .map(|sender| http::calls(&shell.sockets.calls_of(&sender.pass)))
         .into()
 }
 
@@ -133,7 +147,7 @@ async fn ask(
     question: Question,
 ) -> Result<Value, HttpError> {
     let sender = member(shell, team, headers, uri)?;
-    let reply = shell.core.ask(&sender.person.jid, uid, question).await;
+    let reply = shell.sockets.ask(&sender.pass, uid, question).await;
     reply.as_ref().map(told).ok_or(HttpError::new(ErrorCode::NotFound))
 }
 
@@ -187,16 +201,17 @@ async fn on_call(
     uid: &str,
     event: impl FnOnce(String) -> ClientEvent,
 ) -> Result<Value, HttpError> {
-    let reader = &sender.person.jid;
-    let jid = shell.core.chat_of_call(reader, uid).ok_or(HttpError::new(ErrorCode::NotFound))?;
+    let reader = &sender.pass;
+    let jid = shell.sockets.chat_of_call(reader, uid);
+    let jid = jid.ok_or(HttpError::new(ErrorCode::NotFound))?;
     act(shell, sender, event(jid)).await?;
-    let state = shell.core.ask(reader, uid, Question::State).await;
+    let state = shell.sockets.ask(reader, uid, Question::State).await;
     // The last one may have been put out.
     Ok(state.as_ref().map_or(Value::Null, told))
 }
 
 async fn act(shell: &Shell, sender: &Sender, event: ClientEvent) -> Result<Value, HttpError> {
-    let produced = shell.core.act(sender, event).await.map_err(refused)?;
+    let produced = shell.sockets.act(sender, event).await.map_err(refused)?;
     Ok(produced.map_or_else(|| Value::Object(Default::default()), |json| http::reread(&json)))
 }
 
@@ -242,7 +257,7 @@ pub async fn start_demo(
         let sender = access::sender(&shell, &headers, &uri)?;
         let body = json(body)?;
         let jid = Fields::of(Some(&body), "body", "")?.text_if("jid", MESSAGE_BYTES_MAX)?;
-        let chat = jid.map(|jid| known_chat(&shell, &sender.person, jid)).transpose()?;
+        let chat = jid.map(|jid| known_chat(&shell, &sender.pass, jid)).transpose()?;
         let people = demo.start(chat);
         let people = people.map_err(|why| HttpError::because(ErrorCode::InvalidData, why))?;
         Ok::<_, HttpError>(http::demo_people(people))
@@ -250,8 +265,14 @@ pub async fn start_demo(
     start().into()
 }
 
-fn known_chat(shell: &Shell, person: &Person, jid: &str) -> Result<Jid, HttpError> {
-    shell.core.chat(person, jid).map_err(refused)?;
+/// # Errors
+/// Whoever comes here shows a token of a core elsewhere: people are made there.
+fn people(shell: &Shell) -> Result<&BuiltIn, HttpError> {
+    shell.people.as_deref().ok_or(HttpError::new(ErrorCode::NotFound))
+}
+
+fn known_chat(shell: &Shell, pass: &Pass, jid: &str) -> Result<Jid, HttpError> {
+    shell.sockets.directory().chat(pass, jid).map_err(refused)?;
     Jid::parse(jid).ok_or(HttpError::new(ErrorCode::NotFound))
 }
 
@@ -262,7 +283,7 @@ pub(super) fn member(
     uri: &Uri,
 ) -> Result<Sender, HttpError> {
     let sender = access::sender(shell, headers, uri)?;
-    access::team(shell, team)?;
+    access::team(&sender, team)?;
     Ok(sender)
 }
 

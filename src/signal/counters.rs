@@ -34,6 +34,8 @@ pub enum Ended {
     TooSlow,
     /// Close 4001.
     TakenOver,
+    /// Close 4002.
+    PassRanOut,
 }
 
 /// See the module's words.
@@ -77,7 +79,7 @@ impl Refused {
 }
 
 impl Ended {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ByClient,
         Self::Dead,
         Self::GoingAway,
@@ -86,6 +88,7 @@ impl Ended {
         Self::TooBig,
         Self::TooSlow,
         Self::TakenOver,
+        Self::PassRanOut,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -98,6 +101,7 @@ impl Ended {
             Self::TooBig => "too_big",
             Self::TooSlow => "too_slow",
             Self::TakenOver => "taken_over",
+            Self::PassRanOut => "pass_ran_out",
         }
     }
 }

@@ -25,23 +25,31 @@ pub struct LinkParts {
     pub core: Arc<LinkCore>,
     /// What the core must show; `None` where it does not dial.
     pub secret: Option<String>,
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
-    /// Whether calls are taken; if not, why.
-    pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
 }
 
 type Door = State<Arc<LinkParts>>;
 
-pub fn router(parts: LinkParts) -> Router {
+/// What a node serves that nobody comes to but its core.
+pub fn router(
+    link: Option<LinkParts>,
+    metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+) -> Router {
     Router::new()
         .route("/healthz", get(super::api::healthz))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
+        .route("/readyz", get(move || async move { reply::readiness(ready()) }))
+        .route("/metrics", get(move || async move { reply::metrics(metrics()) }))
         .route("/api/v3/ping", get(super::api::ping).post(super::api::ping))
         .route("/api/v3/time", get(super::api::time))
-        .route("/api/v3/core", get(link))
         .layer(from_fn(envelope))
-        .with_state(Arc::new(parts))
+        .merge(route(link))
+}
+
+/// Where the core dials us, if it does.
+pub fn route(link: Option<LinkParts>) -> Router {
+    let Some(parts) = link else { return Router::new() };
+    let route = Router::new().route("/api/v3/core", get(dialled));
+    route.layer(from_fn(envelope)).with_state(Arc::new(parts))
 }
 
 async fn envelope(request: Request, next: Next) -> Response {
@@ -49,16 +57,8 @@ async fn envelope(request: Request, next: Next) -> Response {
     reply::wrapped(next.run(request).await, came_at.elapsed())
 }
 
-async fn ready(State(door): Door) -> Response {
-    reply::readiness((door.ready)())
-}
-
-async fn metrics(State(door): Door) -> Response {
-    reply::metrics((door.metrics)())
-}
-
 /// The core dials: `docs/core.md`.
-async fn link(State(door): Door, mut request: Request) -> Response {
+async fn dialled(State(door): Door, mut request: Request) -> Response {
     let Some(secret) = &door.secret else {
         return Reply::from(HttpError::new(ErrorCode::NotFound)).into_response();
     };

@@ -16,23 +16,30 @@ mod reply;
 mod serve;
 mod socket;
 mod tls;
+mod turn;
 mod upgrade;
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use self::counters::{Counter, Counters, Ended, Gauge, Refused};
 pub use self::downloads::Downloads;
-pub use self::link::{LinkParts, router as link_router};
+pub use self::link::{LinkParts, route as link_route, router as link_router};
 pub use self::serve::{serve, serve_people};
 pub use self::tls::{Tls, TlsFault, of_files, self_signed};
+pub use self::turn::Turn;
 use crate::core::builtin::BuiltIn;
-use crate::core::builtin::bucket::Pace;
+use crate::core::sockets::Sockets;
+use crate::core::sockets::bucket::Pace;
 use crate::core::{AnswerStyle, Jid};
 use crate::limits::{MESSAGE_BYTES_MAX, MESSAGES_BURST, MESSAGES_PER_S};
 use crate::record::archive::Archive;
@@ -60,12 +67,15 @@ pub struct Options {
     /// How fast one socket may send.
     pub pace: Pace,
     pub features: Features,
+    /// Servers that each person is given a password for.
+    pub turn: Option<Turn>,
 }
 
 /// All that the routes need.
 pub struct Parts {
-    pub core: Arc<BuiltIn>,
-    pub options: Options,
+    pub sockets: Arc<Sockets>,
+    /// Of the built-in core; `None` where a token of another's lets people in.
+    pub people: Option<Arc<BuiltIn>>,
     pub counters: Arc<Counters>,
     /// The text of `/metrics`.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
@@ -79,9 +89,14 @@ pub struct Parts {
     pub break_worker: Arc<dyn Fn(usize) -> bool + Send + Sync>,
 }
 
-/// The parts, shared by every request.
+/// The parts, shared by every request, and what of them is replaced while they run.
 #[derive(Clone)]
-pub struct Shell(Arc<Parts>);
+pub struct Shell(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    options: RwLock<Arc<Options>>,
+}
 
 impl Default for Options {
     fn default() -> Self {
@@ -91,13 +106,23 @@ impl Default for Options {
             message_bytes: MESSAGE_BYTES_MAX,
             pace: Pace::new(MESSAGES_PER_S, MESSAGES_BURST),
             features: Features::default(),
+            turn: None,
         }
     }
 }
 
 impl Shell {
-    pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+    pub fn new(parts: Parts, options: Options) -> Self {
+        Self(Arc::new(Inner { parts, options: RwLock::new(Arc::new(options)) }))
+    }
+
+    pub fn options(&self) -> Arc<Options> {
+        self.0.options.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From the next request on; sockets that are open keep their pace.
+    pub fn renew(&self, options: Options) {
+        *self.0.options.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(options);
     }
 }
 
@@ -105,17 +130,17 @@ impl Deref for Shell {
     type Target = Parts;
 
     fn deref(&self) -> &Parts {
-        &self.0
+        &self.0.parts
     }
 }
 
 /// Every route.
 pub fn router(shell: Shell) -> Router {
-    let message_bytes = shell.options.message_bytes;
+    let message_bytes = shell.options().message_bytes;
     let faults = Router::new();
     #[cfg(debug_assertions)]
     let faults = faults.route("/api/v3/debug/media/{worker}/break", post(api::break_worker));
-    Router::new()
+    let routes = Router::new()
         .merge(faults)
         .route("/messaging/{team}", get(upgrade::messaging))
         .route("/api/v3/ping", get(api::ping).post(api::ping))
@@ -141,10 +166,29 @@ pub fn router(shell: Shell) -> Router {
         .route("/healthz", get(api::healthz))
         .route("/readyz", get(api::readyz))
         .route("/metrics", get(api::metrics))
-        .fallback(page::serve)
-        .layer(DefaultBodyLimit::max(message_bytes))
+        .layer(DefaultBodyLimit::max(message_bytes));
+    let routes = match shell.people {
+        Some(_) => routes.fallback(page::serve),
+        // The page makes people, whom here another core knows.
+        None => routes.fallback(page::none),
+    };
+    routes
         .layer(from_fn_with_state(shell.clone(), reply::envelope))
+        .layer(other_origins(shell.clone()))
         .with_state(shell)
+}
+
+/// Pages of the chat whose people come to this node may read its answers (Fetch standard, CORS).
+fn other_origins(shell: Shell) -> CorsLayer {
+    let is_known = move |origin: &HeaderValue, _: &_| {
+        let origin = origin.to_str().unwrap_or_default();
+        access::is_allowed(origin, &shell.options().origins)
+    };
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(is_known))
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([CONTENT_TYPE, HeaderName::from_static("token")])
+        .max_age(Duration::from_secs(3_600))
 }
 
 #[cfg(test)]

@@ -108,6 +108,11 @@ pub async fn serve(method: Method, uri: Uri) -> Response {
     response
 }
 
+/// Where there is no page.
+pub async fn none() -> Reply {
+    Reply::from(HttpError::new(ErrorCode::NotFound))
+}
+
 fn content_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, ending)| ending) {
         Some("html") => "text/html; charset=utf-8",

@@ -14,6 +14,7 @@ use super::downloads::{Sent, Source};
 use super::reply::Reply;
 use super::{Shell, access};
 use crate::clock;
+use crate::core::directory::Pass;
 use crate::core::{ChatKey, Jid, Reader, Rights};
 use crate::record::archive::{self, Archive, Deletion, Entry, Fault, Why};
 use crate::record::finish::read_report;
@@ -30,6 +31,7 @@ struct Asker {
     shell: Shell,
     archive: Arc<Archive>,
     reader: Reader,
+    pass: Arc<Pass>,
 }
 
 pub async fn list(
@@ -148,10 +150,10 @@ pub async fn file(
 impl Asker {
     fn of(shell: &Shell, team: &str, headers: &HeaderMap, uri: &Uri) -> Result<Self, HttpError> {
         let sender = member(shell, team, headers, uri)?;
-        let reader = shell.core.reader(&sender.person.jid);
+        let reader = shell.sockets.directory().reader(&sender.pass);
         let off = || HttpError::because(ErrorCode::NotFound, "this server does not record");
         let archive = shell.archive.clone().ok_or_else(off)?;
-        Ok(Self { shell: shell.clone(), archive, reader })
+        Ok(Self { shell: shell.clone(), archive, reader, pass: sender.pass })
     }
 
     /// Asks the archive, which blocks.
@@ -176,7 +178,7 @@ impl Asker {
     async fn entry(&self, id: &str) -> Result<(Entry, Rights), HttpError> {
         let id = Id::parse(id).ok_or_else(unknown)?;
         let entry = self.archive(move |archive| archive.entry(&id)).await?;
-        let rights = |entry: &Entry| self.shell.core.rights(&self.reader, &entry.chat);
+        let rights = |entry: &Entry| self.reader.reads(&entry.chat).then_some(self.pass.rights);
         entry.and_then(|entry| rights(&entry).map(|rights| (entry, rights))).ok_or_else(unknown)
     }
 
@@ -228,7 +230,7 @@ impl Asker {
             ChatKey::Group(_) => ("group", entry.chat_name.clone()),
             ChatKey::Direct(..) => {
                 let name = entry.name_of(jid).map(str::to_owned);
-                let name = name.or_else(|| self.shell.core.name_of(jid));
+                let name = name.or_else(|| self.shell.sockets.directory().name_of(&self.pass, jid));
                 ("direct", name.unwrap_or_default())
             }
         };

@@ -62,14 +62,14 @@ pub fn metrics(text: String) -> Response {
 pub async fn envelope(State(shell): State<Shell>, request: Request, next: Next) -> Response {
     let came_at = Instant::now();
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-    let response = if changes && !access::is_origin_known(request.headers(), &shell.options.origins)
-    {
-        Reply::from(HttpError::new(ErrorCode::AccessDenied)).into_response()
-    } else {
-        let too_slow = || HttpError::because(ErrorCode::Internal, "the request took too long");
-        let answered = tokio::time::timeout(REQUEST_MAX, next.run(request)).await;
-        answered.unwrap_or_else(|_| Reply::from(too_slow()).into_response())
-    };
+    let response =
+        if changes && !access::is_origin_known(request.headers(), &shell.options().origins) {
+            Reply::from(HttpError::new(ErrorCode::AccessDenied)).into_response()
+        } else {
+            let too_slow = || HttpError::because(ErrorCode::Internal, "the request took too long");
+            let answered = tokio::time::timeout(REQUEST_MAX, next.run(request)).await;
+            answered.unwrap_or_else(|_| Reply::from(too_slow()).into_response())
+        };
     if response.status().is_client_error() || response.status().is_server_error() {
         shell.counters.http_errors.add(1);
     }

@@ -11,7 +11,7 @@ use axum_server::tls_rustls::RustlsAcceptor;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 
-use super::{Shell, Tls, router};
+use super::{Shell, Tls};
 use crate::limits::{HEADER_BYTES_MAX, HEADER_READ_MAX};
 
 /// How long requests under way may take to end after `stop`.
@@ -23,16 +23,17 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 /// The listener cannot be used.
 pub async fn serve_people(
     shell: Shell,
+    routes: Router,
     listener: TcpListener,
     tls: Option<Tls>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let core = shell.core.clone();
+    let sockets = shell.sockets.clone();
     let stop = async move {
         stop.await;
-        core.close_sockets();
+        sockets.close_sockets();
     };
-    let served = serve(router(shell.clone()), listener, tls, stop).await;
+    let served = serve(routes, listener, tls, stop).await;
     let _ = tokio::time::timeout(STOP_GRACE, shell.counters.sockets.none_left()).await;
     served
 }

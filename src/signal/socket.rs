@@ -18,11 +18,11 @@ use super::Shell;
 use super::counters::{Ended, Refused};
 use super::pieces::pieces;
 use crate::core::Refusal;
-use crate::core::builtin::bucket::Bucket;
-use crate::core::builtin::mail::Outgoing;
-use crate::core::builtin::repeats::Seen;
-use crate::core::builtin::session::{Closing, Step};
-use crate::core::builtin::{Attached, Sender, Signalled};
+use crate::core::sockets::bucket::Bucket;
+use crate::core::sockets::mail::Outgoing;
+use crate::core::sockets::repeats::Seen;
+use crate::core::sockets::session::{Closing, Step};
+use crate::core::sockets::{Attached, Sender, Signalled};
 use crate::limits::{FLOOD_REFUSED_MAX, LINGER, PING_EVERY, SOCKET_DEAD_AFTER};
 use crate::wire::{ClientEvent, Envelope, ServerEvent, Unusable};
 
@@ -49,7 +49,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let now = Instant::now();
-    let bucket = Bucket::new(now, shell.options.pace);
+    let bucket = Bucket::new(now, shell.options().pace);
     let counters = shell.counters.clone();
     counters.sockets.up();
     counters.resent.add(attached.resent);
@@ -65,7 +65,7 @@ where
     };
     let ended = socket.talk().await.unwrap_or_else(|ended| ended);
     counters.ended(ended).add(1);
-    debug!(jid = %socket.sender.person.jid, reason = ended.as_str(), "socket ends");
+    debug!(jid = %socket.sender.jid(), reason = ended.as_str(), "socket ends");
     let Socket { mut stream, attached, acting, .. } = socket;
     drop(attached);
     close(&mut stream, ended).await;
@@ -88,6 +88,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             tokio::select! {
                 () = changed => {}
                 _ = tick.tick() => self.ping().await?,
+                () = run_out(session.pass().until) => session.close(Closing::PassRanOut),
                 outcome = acted(&mut self.acting) => self.finish(outcome),
                 message = self.stream.next(), if self.acting.is_none() => {
                     self.read(message.unwrap_or(Err(Error::ConnectionClosed)))?;
@@ -172,7 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         match event {
             Err(unusable) => self.warn_unusable(unusable, orig),
             Ok(event) => {
-                let signalled = self.shell.core.signal(&self.sender, event);
+                let signalled = self.shell.sockets.signal(&self.sender, event);
                 self.acting = Some(Acting { signalled, orig });
             }
         }
@@ -229,7 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     fn answer(&mut self, event: &ServerEvent) {
-        self.shell.core.answer(&self.attached.session, event);
+        self.shell.sockets.answer(&self.attached.session, event);
     }
 }
 
@@ -239,7 +240,16 @@ impl From<Closing> for Ended {
             Closing::TakenOver => Self::TakenOver,
             Closing::TooSlow => Self::TooSlow,
             Closing::GoingAway => Self::GoingAway,
+            Closing::PassRanOut => Self::PassRanOut,
         }
+    }
+}
+
+/// The end of what its device showed; a newer pass may have come meanwhile.
+async fn run_out(until: Option<Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until.into()).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -309,6 +319,9 @@ fn code(ended: Ended) -> Option<(u16, &'static str)> {
     match ended {
         Ended::ByClient | Ended::Dead => None,
         Ended::GoingAway => Some((Closing::GoingAway.code(), "the server stops")),
+        Ended::PassRanOut => {
+            Some((Closing::PassRanOut.code(), "the token has run out: come with another"))
+        }
         Ended::Malformed => Some((1002, "not a WebSocket message")),
         Ended::Flood => Some((1008, "too many messages")),
         Ended::TooBig => Some((1009, "message too big")),

@@ -19,7 +19,7 @@ use tracing::debug;
 
 use super::reply::Reply;
 use super::{Shell, access, socket};
-use crate::core::builtin::{Attached, Sender};
+use crate::core::sockets::{Attached, Sender};
 use crate::limits::{READ_BUFFER_BYTES, WRITE_PIECE_BYTES};
 use crate::wire::http::{ErrorCode, HttpError};
 use crate::wire::{BadField, ServerEvent};
@@ -79,16 +79,16 @@ fn open(
     request: &Request,
 ) -> Result<(HeaderValue, Sender, Attached), Refused> {
     let headers = request.headers();
-    if !access::is_origin_known(headers, &shell.options.origins) {
+    if !access::is_origin_known(headers, &shell.options().origins) {
         return Err(HttpError::because(ErrorCode::AccessDenied, "a page of another origin").into());
     }
     let sender = access::sender(shell, headers, request.uri())?;
-    access::team(shell, team).map_err(|error| Refused { error, code: "INVALID_TEAM" })?;
+    access::team(&sender, team).map_err(|error| Refused { error, code: "INVALID_TEAM" })?;
     let accept = accept(headers).ok_or_else(|| BadField {
         field: "upgrade".to_owned(),
         problem: "expected a WebSocket handshake of version 13".to_owned(),
     })?;
-    let attached = shell.core.attach(&sender.device);
+    let attached = shell.sockets.attach(&sender.device, &sender.pass);
     let attached = attached
         .map_err(|too_many| HttpError::because(ErrorCode::RateLimit, too_many.to_string()))?;
     Ok((accept, sender, attached))
@@ -131,11 +131,12 @@ async fn refuse(shell: Shell, upgrade: OnUpgrade, panic: ServerEvent) {
 }
 
 async fn stream(shell: &Shell, upgrade: OnUpgrade) -> Option<WebSocketStream<TokioIo<Upgraded>>> {
+    let message_bytes = shell.options().message_bytes;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_PIECE_BYTES)
-        .max_message_size(Some(shell.options.message_bytes))
-        .max_frame_size(Some(shell.options.message_bytes));
+        .max_message_size(Some(message_bytes))
+        .max_frame_size(Some(message_bytes));
     stream_of(upgrade, config).await
 }
 

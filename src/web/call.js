@@ -211,7 +211,9 @@ export class VoxhallClient extends EventTarget {
   async #prepare(refused) {
     const { base, reauthorize } = this.#options;
     if (refused && reauthorize) Object.assign(this.#options, await reauthorize());
-    const patience = { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) };
+    // Who one is: passwords for a relay are for people.
+    const headers = { token: this.#options.token };
+    const patience = { headers, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) };
     const answer = await fetch(new URL("/features.json", base), patience);
     const body = answer.ok ? await answer.json() : {};
     this.#features = body.result ?? body;

@@ -174,10 +174,19 @@ impl Server {
 
     /// Sends SIGTERM, and does not wait for what becomes of it.
     pub fn terminate(&self) {
+        self.signal(libc::SIGTERM);
+    }
+
+    /// Sends SIGHUP, by which the configuration is read again.
+    pub fn hang_up(&self) {
+        self.signal(libc::SIGHUP);
+    }
+
+    fn signal(&self, signal: libc::c_int) {
         let pid = libc::pid_t::try_from(self.child.id()).expect("a pid fits");
         // SAFETY: a plain system call; the child is not yet waited for, so the pid is its own.
-        let sent = unsafe { libc::kill(pid, libc::SIGTERM) };
-        assert_eq!(sent, 0, "the server is there to be stopped");
+        let sent = unsafe { libc::kill(pid, signal) };
+        assert_eq!(sent, 0, "the server is there to be told");
     }
 
     /// SIGTERM, then its end, which must come by itself.

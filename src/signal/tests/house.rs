@@ -15,11 +15,12 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::core::builtin::bucket::Pace;
-use crate::core::builtin::{BuiltIn, CoreOptions};
+use crate::core::builtin::BuiltIn;
 use crate::core::fake_node::FakeNode;
+use crate::core::sockets::bucket::Pace;
+use crate::core::sockets::{SocketOptions, Sockets};
 use crate::core::test_folder::TestFolder;
-use crate::signal::{Counters, Demo, Options, PATIENCE, Parts, Shell, serve_people};
+use crate::signal::{Counters, Demo, Options, PATIENCE, Parts, Shell, router, serve_people};
 
 /// Fifty at once, and no refill while a test runs.
 pub const FIFTY: Pace = Pace { refill: Duration::from_secs(3600), burst: 50 };
@@ -60,14 +61,15 @@ impl House {
     }
 
     pub async fn with(folder: &TestFolder, options: Options) -> Self {
-        let core_options = CoreOptions { http_pace: FIFTY, ..CoreOptions::default() };
-        let core = BuiltIn::open(folder.path(), core_options).unwrap();
-        let node = FakeNode::new(core.clone());
-        core.join(node.clone());
+        let people = BuiltIn::open(folder.path()).unwrap();
+        let paced = SocketOptions { http_pace: FIFTY, ..SocketOptions::default() };
+        let sockets = Sockets::open(people.clone(), paced);
+        let node = FakeNode::new(sockets.clone());
+        sockets.join(node.clone());
         let counters = Arc::<Counters>::default();
-        let shell = Shell::new(Parts {
-            core: core.clone(),
-            options,
+        let parts = Parts {
+            sockets,
+            people: Some(people),
             counters: counters.clone(),
             metrics: Arc::new(|| "voxhall_sockets 0\n".to_owned()),
             ready: Arc::new(|| Err("draining".to_owned())),
@@ -75,12 +77,14 @@ impl House {
             archive: None,
             downloads: Default::default(),
             break_worker: Arc::new(|_| false),
-        });
+        };
+        let shell = Shell::new(parts, options);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
-        let served = tokio::spawn(serve_people(shell, listener, None, stopped));
+        let served =
+            tokio::spawn(serve_people(shell.clone(), router(shell), listener, None, stopped));
         Self { address, node, counters, stop, served }
     }
 

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use tracing::{debug, info};
 
-use super::BuiltIn;
+use super::Sockets;
 use super::mail::Letter;
 use super::session::{Closing, Session, SocketId};
 use crate::clock;
+use crate::core::directory::Pass;
 use crate::core::{Device, Jid, Presence, To};
 use crate::limits::DEVICES_PER_PERSON_MAX;
 use crate::wire::{ServerEvent, time};
@@ -27,7 +28,7 @@ pub(super) struct Sessions {
 
 /// A socket's hold on its session; ends when dropped.
 pub struct Attached {
-    core: Arc<BuiltIn>,
+    sockets: Arc<Sockets>,
     pub session: Arc<Session>,
     pub socket: SocketId,
     /// How many events the socket gets again.
@@ -39,19 +40,35 @@ impl Sessions {
         self.of.values().flatten()
     }
 
-    /// The people with a socket.
-    pub fn present(&self) -> Vec<Jid> {
-        let present = self.of.iter().filter(|(_, own)| own.iter().any(|one| one.is_connected()));
+    /// The people of a team with a socket.
+    pub fn present(&self, team: &str) -> Vec<Jid> {
+        let is_there = |one: &Arc<Session>| one.is_connected() && one.pass().team.uid == team;
+        let present = self.of.iter().filter(|(_, own)| own.iter().any(is_there));
         present.map(|(jid, _)| jid.clone()).collect()
     }
 
-    pub fn is_connected(&self, device: &Device) -> bool {
+    pub fn find(&self, device: &Device) -> Option<&Arc<Session>> {
         let own = self.of.get(&device.jid).map(Vec::as_slice).unwrap_or_default();
-        own.iter().any(|session| session.device == *device && session.is_connected())
+        own.iter().find(|session| session.device == *device)
     }
 
-    /// The sessions that an event goes to; a group's members are everybody.
-    pub fn readers(&self, to: &To) -> Vec<Arc<Session>> {
+    /// The newest pass of a device that shows this one, and whether it has a socket; noted, where
+    /// it asks into a call.
+    pub fn standing(
+        &self,
+        device: &Device,
+        shown: &Arc<Pass>,
+        is_offer: bool,
+    ) -> (Arc<Pass>, bool) {
+        let Some(session) = self.find(device) else { return (shown.clone(), false) };
+        if is_offer {
+            session.note_call();
+        }
+        (session.show(shown), session.is_connected())
+    }
+
+    /// The sessions that an event goes to.
+    pub fn readers(&self, to: &To, is_member: impl Fn(&Pass, &Jid) -> bool) -> Vec<Arc<Session>> {
         let of = |jid: &Jid| self.of.get(jid).map(Vec::as_slice).unwrap_or_default().iter();
         match to {
             To::Device(device) => {
@@ -65,9 +82,12 @@ impl Sessions {
                 let session = |device: &Device| of(&device.jid).find(|s| s.device == *device);
                 devices.iter().filter_map(session).cloned().collect()
             }
-            To::Members(_) => self.all().cloned().collect(),
-            To::OtherMembers { except, .. } => {
-                self.all().filter(|s| !except.contains(&s.device.jid)).cloned().collect()
+            To::Members(chat) => {
+                self.all().filter(|s| is_member(&s.pass(), chat)).cloned().collect()
+            }
+            To::OtherMembers { chat, except } => {
+                let others = self.all().filter(|s| !except.contains(&s.device.jid));
+                others.filter(|s| is_member(&s.pass(), chat)).cloned().collect()
             }
         }
     }
@@ -103,13 +123,17 @@ impl Sessions {
     }
 }
 
-impl BuiltIn {
+impl Sockets {
     /// A new socket of `device`: it takes the session over, resumes it, and is told the time, who
     /// is online, and by the node what goes on.
     ///
     /// # Errors
     /// The person has too many sockets already.
-    pub fn attach(self: &Arc<Self>, device: &Device) -> Result<Attached, TooManySockets> {
+    pub fn attach(
+        self: &Arc<Self>,
+        device: &Device,
+        pass: &Arc<Pass>,
+    ) -> Result<Attached, TooManySockets> {
         let (now, socket) = (Instant::now(), SocketId::next());
         let mut sessions = self.sessions();
         sessions.sweep_person(now, &device.jid);
@@ -118,13 +142,14 @@ impl BuiltIn {
         if others.count() >= self.options.sockets_per_person_max {
             return Err(TooManySockets);
         }
-        let make = || Session::new(now, device.clone(), self.options.http_pace);
+        let make = || Session::new(now, device.clone(), pass.clone(), self.options.http_pace);
         let session = sessions.entry(device, make);
+        let pass = session.show(pass);
         let resent = session.take(now, socket);
         drop(sessions);
-        let attached = Attached { core: self.clone(), session, socket, resent };
+        let attached = Attached { sockets: self.clone(), session, socket, resent };
         let time = ServerEvent::Time { time: time::format(clock::wall().as_nanos()) };
-        let online = self.online_for(&device.jid);
+        let online = self.online_for(&pass);
         for event in [time, online] {
             attached.session.push(now, &event, &Letter::new(&event), &self.ids);
         }
@@ -135,11 +160,12 @@ impl BuiltIn {
     }
 
     /// The session an HTTP event belongs to.
-    pub(super) fn session_of(&self, device: &Device) -> Arc<Session> {
+    pub(super) fn session_of(&self, device: &Device, pass: &Arc<Pass>) -> Arc<Session> {
         let now = Instant::now();
         let mut sessions = self.sessions();
         sessions.sweep_person(now, &device.jid);
-        sessions.entry(device, || Session::new(now, device.clone(), self.options.http_pace))
+        let pace = self.options.http_pace;
+        sessions.entry(device, || Session::new(now, device.clone(), pass.clone(), pace))
     }
 
     /// The server stops: every socket is closed with 1001.
@@ -154,7 +180,8 @@ impl BuiltIn {
         session.push(Instant::now(), event, &Letter::new(event), &self.ids);
     }
 
-    pub(super) fn sweep(&self, now: Instant) {
+    pub(super) fn sweep(self: &Arc<Self>, now: Instant) {
+        self.take_out_overstayers(now);
         self.sessions().sweep(now);
     }
 
@@ -166,7 +193,7 @@ impl BuiltIn {
         let Some(node) = self.node.get() else { return };
         let _last_told_is_true = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
         let presence = if session.is_connected() { Presence::Connected } else { Presence::Lost };
-        node.presence(&session.device, presence, &self.reader(&session.device.jid));
+        node.presence(&session.device, presence, &self.directory.reader(&session.pass()));
     }
 }
 
@@ -175,8 +202,8 @@ impl Drop for Attached {
         let device = &self.session.device;
         if self.session.release(Instant::now(), self.socket) {
             debug!(jid = %device.jid, device = %device.name, "socket lost");
-            self.core.tell_presence(&self.session);
-            self.core.online_changed.notify_one();
+            self.sockets.tell_presence(&self.session);
+            self.sockets.online_changed.notify_one();
         } else {
             debug!(jid = %device.jid, device = %device.name, "taken over socket closed");
         }

@@ -2,11 +2,13 @@
 //!
 //! Its cost grows with the square of the sockets, so it comes the less often the more there are.
 
-use std::sync::Weak;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::BuiltIn;
+use super::Sockets;
 use super::mail::Letter;
+use crate::core::directory::Pass;
 use crate::core::{CallSummary, ChatKey, Jid};
 use crate::limits::{ONLINE_BYTES_PER_S, ONLINE_CONTACTS_MAX, ONLINE_EVERY};
 use crate::wire::ServerEvent;
@@ -15,47 +17,42 @@ use crate::wire::server::{Contact, OnlineCall};
 /// How often devices are looked through for those whose time to resume is over.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
-impl BuiltIn {
-    /// The live calls in a person's chats, as he reads them.
-    pub fn calls_of(&self, reader: &Jid) -> Vec<OnlineCall> {
+impl Sockets {
+    /// The live calls in somebody's chats, as he reads them.
+    pub fn calls_of(&self, reader: &Pass) -> Vec<OnlineCall> {
         let calls = self.calls();
-        calls
-            .values()
-            .filter(|call| is_in(&call.chat, reader))
-            .map(|c| read_by(c, reader))
-            .collect()
+        let own = calls.values().filter(|call| self.directory.reads(reader, &call.chat));
+        own.map(|call| read_by(call, &reader.person.jid)).collect()
     }
 
-    pub(super) fn online_for(&self, reader: &Jid) -> ServerEvent {
-        let contacts = contacts(&self.sessions().present());
+    pub(super) fn online_for(&self, reader: &Pass) -> ServerEvent {
+        let contacts = contacts(&self.sessions().present(&reader.team.uid));
         ServerEvent::Online { contacts, calls: self.calls_of(reader) }
     }
 
     /// Tells everybody. Returns the time that has to pass before the next one.
     fn tell_online(&self) -> Duration {
-        let (present, readers) = {
+        let readers: Vec<_> = {
             let sessions = self.sessions();
-            let connected = sessions.all().filter(|session| session.is_connected());
-            (sessions.present(), connected.cloned().collect::<Vec<_>>())
+            sessions.all().filter(|session| session.is_connected()).cloned().collect()
         };
-        let contacts = contacts(&present);
         let direct: Vec<ChatKey> = {
             let chats = self.calls();
             chats.values().map(|call| call.chat.clone()).filter(ChatKey::is_direct).collect()
         };
-        let (now, mut bytes, mut common) = (Instant::now(), 0, None);
+        let make = |pass: &Pass| {
+            let event = self.online_for(pass);
+            (Letter::new(&event), event)
+        };
+        let (now, mut bytes, mut common) = (Instant::now(), 0, HashMap::new());
         for session in &readers {
-            let reader = &session.device.jid;
-            let make = || {
-                let contacts = contacts.clone();
-                let event = ServerEvent::Online { contacts, calls: self.calls_of(reader) };
-                (Letter::new(&event), event)
-            };
-            // Whoever is in no direct call reads the same as all the others.
-            let own = direct.iter().any(|chat| is_in(chat, reader)).then(make);
+            let pass = session.pass();
+            // Whoever is in no direct call reads the same as all others with the same chats.
+            let has_own = direct.iter().any(|chat| self.directory.reads(&pass, chat));
+            let own = has_own.then(|| make(&pass));
             let (letter, event) = match &own {
                 Some(own) => own,
-                None => common.get_or_insert_with(make),
+                None => common.entry(audience(&pass)).or_insert_with(|| make(&pass)),
             };
             bytes += letter.frame.params.len();
             session.push(now, event, letter, &self.ids);
@@ -64,11 +61,18 @@ impl BuiltIn {
     }
 }
 
+/// Those with the same one read the same: of a team, and in the same groups.
+fn audience(pass: &Arc<Pass>) -> (String, Vec<String>) {
+    let groups = pass.chats.iter().flat_map(|chats| &chats.groups);
+    let groups = groups.map(|chat| format!("{:?}", chat.key())).collect();
+    (pass.team.uid.clone(), groups)
+}
+
 /// Runs as long as the core: tells who is online, and forgets devices that stay away.
-pub(super) async fn announce(core: Weak<BuiltIn>) {
+pub(super) async fn announce(sockets: Weak<Sockets>) {
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     let mut next = tokio::time::Instant::now();
-    while let Some(held) = core.upgrade() {
+    while let Some(held) = sockets.upgrade() {
         let changed = async {
             tokio::time::sleep_until(next).await;
             held.online_changed.notified().await;
@@ -88,13 +92,6 @@ fn pause_after(bytes: usize) -> Duration {
 fn contacts(present: &[Jid]) -> Vec<Contact> {
     let contact = |jid: &Jid| Contact { jid: jid.to_string(), afk: false, mobile: false };
     present.iter().take(ONLINE_CONTACTS_MAX).map(contact).collect()
-}
-
-fn is_in(chat: &ChatKey, reader: &Jid) -> bool {
-    match chat {
-        ChatKey::Group(_) => true,
-        ChatKey::Direct(one, other) => one == reader || other == reader,
-    }
 }
 
 fn read_by(call: &CallSummary, reader: &Jid) -> OnlineCall {
@@ -124,8 +121,8 @@ mod tests {
     }
 
     #[test]
-    fn a_direct_call_is_named_after_the_other_one_and_hidden_from_third_ones() {
-        let [anna, boris, clara] = ["d-a", "d-b", "d-c"].map(|jid| Jid::parse(jid).unwrap());
+    fn a_direct_call_is_named_after_the_other_one() {
+        let [anna, boris] = ["d-a", "d-b"].map(|jid| Jid::parse(jid).unwrap());
         let call = CallSummary {
             chat: ChatKey::Direct(anna.clone(), boris.clone()),
             uid: "u".into(),
@@ -135,6 +132,5 @@ mod tests {
         };
         assert_eq!(read_by(&call, &anna).jid, "d-b");
         assert_eq!(read_by(&call, &boris).jid, "d-a");
-        assert!(!is_in(&call.chat, &clara));
     }
 }

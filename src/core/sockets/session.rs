@@ -15,6 +15,7 @@ use super::bucket::{Bucket, Pace};
 use super::mail::{Letter, Link, Mail, Outgoing};
 use super::repeats::{Repeats, Seen};
 use crate::core::Device;
+use crate::core::directory::Pass;
 use crate::limits::RESUME_GRACE;
 use crate::wire::ServerEvent;
 use crate::wire::server::JsepKind;
@@ -32,6 +33,8 @@ pub enum Closing {
     TooSlow,
     /// The server stops.
     GoingAway,
+    /// What its device showed is good no longer.
+    PassRanOut,
 }
 
 /// What the socket is to do next.
@@ -75,6 +78,16 @@ struct State {
     holder: Holder,
     http_bucket: Bucket,
     asked: Option<(Asked, Option<Arc<str>>)>,
+    pass: Arc<Pass>,
+    stays: Stays,
+}
+
+/// Whether the device is to be taken out of its calls when its pass has run out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stays {
+    /// It never asked into a call.
+    Outside,
+    InCalls,
 }
 
 #[derive(Debug)]
@@ -98,6 +111,7 @@ impl Closing {
             Self::TakenOver => 4001,
             Self::TooSlow => 1013,
             Self::GoingAway => 1001,
+            Self::PassRanOut => 4002,
         }
     }
 }
@@ -137,13 +151,15 @@ impl State {
 
 impl Session {
     /// A session that nobody holds yet.
-    pub fn new(now: Instant, device: Device, http_pace: Pace) -> Self {
+    pub fn new(now: Instant, device: Device, pass: Arc<Pass>, http_pace: Pace) -> Self {
         let state = State {
             mail: Mail::default(),
             repeats: Repeats::default(),
             holder: Holder::Nobody { until: now + RESUME_GRACE },
             http_bucket: Bucket::new(now, http_pace),
             asked: None,
+            pass,
+            stays: Stays::Outside,
         };
         let acting = tokio::sync::Mutex::new(());
         Self { device, acting, state: Mutex::new(state), wake: Notify::new() }
@@ -255,7 +271,39 @@ impl Session {
         if is_over {
             state.mail = Mail::default();
         }
-        is_over && state.repeats.is_empty(now)
+        // Remembered until it is taken out: media can outlive its socket.
+        let is_to_go = state.stays == Stays::InCalls && state.pass.until.is_some();
+        is_over && !is_to_go && state.repeats.is_empty(now)
+    }
+
+    /// The newest pass that the device has shown.
+    pub fn pass(&self) -> Arc<Pass> {
+        self.state().pass.clone()
+    }
+
+    /// The device shows a pass; what counts is the one that lasts longest, as it was made last.
+    pub fn show(&self, pass: &Arc<Pass>) -> Arc<Pass> {
+        let mut state = self.state();
+        if pass.until >= state.pass.until {
+            state.pass = pass.clone();
+        }
+        state.pass.clone()
+    }
+
+    /// The device asks into a call.
+    pub fn note_call(&self) {
+        self.state().stays = Stays::InCalls;
+    }
+
+    /// Whether it is to be taken out of its calls: true once.
+    pub fn overstays(&self, now: Instant) -> bool {
+        let mut state = self.state();
+        let is_over = state.pass.until.is_some_and(|until| now > until + RESUME_GRACE);
+        let is_to_go = is_over && state.stays == Stays::InCalls;
+        if is_to_go {
+            state.stays = Stays::Outside;
+        }
+        is_to_go
     }
 
     /// Until when mail waits for the device; `None` while a socket holds the session.
@@ -295,11 +343,11 @@ impl Session {
 mod tests {
     use super::*;
     use crate::limits::REPEAT_WINDOW;
-    use engine::Jid;
 
     fn session(now: Instant) -> Session {
-        let device = Device { jid: Jid::parse("d-1").unwrap(), name: "tab".into() };
-        Session::new(now, device, Pace::new(20, 50))
+        let pass = Arc::new(crate::core::fake_node::pass("d-1"));
+        let device = Device { jid: pass.person.jid.clone(), name: "tab".into() };
+        Session::new(now, device, pass, Pace::new(20, 50))
     }
 
     fn push(session: &Session, now: Instant, event: &ServerEvent) {

@@ -5,14 +5,16 @@ use serde_json::Value;
 use super::repeats::Seen;
 use super::session::Step;
 use super::*;
-use crate::core::Jid;
+use crate::core::builtin::BuiltIn;
 use crate::core::fake_node::{FakeNode, state};
 use crate::core::test_folder::TestFolder;
+use crate::core::{Chat, Jid, Person, To};
 use crate::limits::RESUME_GRACE;
 use crate::wire::ServerEvent;
 
 struct Hall {
-    core: Arc<BuiltIn>,
+    people: Arc<BuiltIn>,
+    core: Arc<Sockets>,
     node: Arc<FakeNode>,
     _folder: TestFolder,
 }
@@ -20,18 +22,27 @@ struct Hall {
 impl Hall {
     fn open() -> Self {
         let folder = TestFolder::new();
-        let core = BuiltIn::open(folder.path(), CoreOptions::default()).unwrap();
+        let people = BuiltIn::open(folder.path()).unwrap();
+        let core = Sockets::open(people.clone(), SocketOptions::default());
         let node = FakeNode::new(core.clone());
         core.join(node.clone());
-        Self { core, node, _folder: folder }
+        Self { people, core, node, _folder: folder }
     }
 
     async fn person(&self, name: &str) -> Person {
-        self.core.login(name.to_owned(), false).await.unwrap().1
+        self.people.login(name.to_owned(), false).await.unwrap().1
+    }
+
+    fn pass(&self, person: &Person) -> Arc<Pass> {
+        Arc::new(self.people.pass_of(person.clone()))
     }
 
     fn lobby(&self, reader: &Person) -> Jid {
-        Jid::parse(&self.core.chats(reader)[0].jid).unwrap()
+        Jid::parse(&self.people.chats(&self.pass(reader))[0].jid).unwrap()
+    }
+
+    fn attach(&self, person: &Person, device: &Device) -> Attached {
+        self.core.attach(device, &self.pass(person)).unwrap()
     }
 }
 
@@ -59,7 +70,8 @@ async fn a_delivery_reaches_those_it_is_for_and_nobody_else() {
     let hall = Hall::open();
     let (anna, boris) = (hall.person("anna").await, hall.person("boris").await);
     let devices = [device(&anna, "phone"), device(&anna, "tab"), device(&boris, "tab")];
-    let sockets = devices.clone().map(|device| hall.core.attach(&device).unwrap());
+    let people = [&anna, &anna, &boris];
+    let sockets = [0, 1, 2].map(|at| hall.attach(people[at], &devices[at]));
     let reached = |to: To| {
         hall.node.deliver(to, sound());
         sockets.each_ref().map(|socket| waiting(socket).len())
@@ -78,7 +90,7 @@ async fn a_direct_event_carries_the_pair_to_the_node() {
     let hall = Hall::open();
     let (anna, boris) = (hall.person("anna").await, hall.person("boris").await);
     let sender = Sender {
-        person: anna.clone(),
+        pass: hall.pass(&anna),
         device: device(&anna, "tab"),
         useragent: "agent".into(),
         answer_style: AnswerStyle::Answer,
@@ -87,8 +99,8 @@ async fn a_direct_event_carries_the_pair_to_the_node() {
     hall.core.signal(&sender, event.clone()).await.unwrap();
     let signal = hall.node.signals().remove(0);
     assert_eq!(signal.chat, Chat::direct(boris, anna.clone()));
+    assert_eq!(signal.team, hall.pass(&anna).team);
     assert_eq!((signal.actor, signal.event), (anna, event));
-    assert_eq!(signal.team, hall.core.team());
     assert_eq!((signal.useragent.as_str(), signal.answer_style), ("agent", AnswerStyle::Answer));
 }
 
@@ -97,14 +109,14 @@ async fn a_device_that_stays_away_is_forgotten_after_thirty_seconds() {
     let hall = Hall::open();
     let anna = hall.person("anna").await;
     let tab = device(&anna, "tab");
-    drop(hall.core.attach(&tab).unwrap());
+    drop(hall.attach(&anna, &tab));
     hall.node.deliver(To::Device(tab.clone()), sound());
-    let until = hall.core.session_of(&tab).until().unwrap();
+    let until = hall.core.session_of(&tab, &hall.pass(&anna)).until().unwrap();
     hall.core.sweep(until);
     assert_eq!(hall.core.sessions().all().count(), 1);
     hall.core.sweep(until + Duration::from_millis(1));
     assert_eq!(hall.core.sessions().all().count(), 0);
-    assert_eq!(hall.core.attach(&tab).unwrap().resent, 0);
+    assert_eq!(hall.attach(&anna, &tab).resent, 0);
 }
 
 #[tokio::test]
@@ -112,12 +124,12 @@ async fn a_repeat_is_known_though_its_device_was_away_for_longer_than_its_mail_w
     let hall = Hall::open();
     let anna = hall.person("anna").await;
     let tab = device(&anna, "tab");
-    let first = hall.core.attach(&tab).unwrap();
+    let first = hall.attach(&anna, &tab);
     assert_eq!(first.session.note(Instant::now(), "c1"), Seen::First);
     drop(first);
     hall.node.deliver(To::Device(tab.clone()), sound());
     hall.core.sweep(Instant::now() + RESUME_GRACE * 2);
-    let back = hall.core.attach(&tab).unwrap();
+    let back = hall.attach(&anna, &tab);
     assert_eq!(back.resent, 0);
     assert_eq!(back.session.note(Instant::now(), "c1"), Seen::Repeat);
 }
@@ -127,11 +139,11 @@ async fn a_device_that_comes_back_gets_what_it_missed_first() {
     let hall = Hall::open();
     let anna = hall.person("anna").await;
     let tab = device(&anna, "tab");
-    drop(hall.core.attach(&tab).unwrap());
+    drop(hall.attach(&anna, &tab));
     hall.node.deliver(To::Device(tab.clone()), state("g-1", 1));
     hall.node.deliver(To::Device(tab.clone()), state("g-1", 2));
     hall.node.deliver(To::Device(tab.clone()), sound());
-    let back = hall.core.attach(&tab).unwrap();
+    let back = hall.attach(&anna, &tab);
     assert_eq!(back.resent, 2);
     let waiting = waiting(&back);
     assert_eq!(waiting[0].1["gentime"], 2);
@@ -151,7 +163,7 @@ async fn a_live_call_is_listed_until_it_is_over() {
         finished: false,
     };
     hall.core.call_changed(summary.clone());
-    let listed = |reader: &Person| hall.core.calls_of(&reader.jid);
+    let listed = |reader: &Person| hall.core.calls_of(&hall.pass(reader));
     assert_eq!(listed(&anna)[0].jid, boris.jid.as_str());
     assert_eq!(listed(&boris)[0].jid, anna.jid.as_str());
     assert!(listed(&clara).is_empty());
@@ -165,10 +177,61 @@ async fn the_17th_device_of_a_person_forgets_the_one_away_longest() {
     let hall = Hall::open();
     let anna = hall.person("anna").await;
     for name in 0..=crate::limits::DEVICES_PER_PERSON_MAX {
-        drop(hall.core.attach(&device(&anna, &name.to_string())).unwrap());
+        drop(hall.attach(&anna, &device(&anna, &name.to_string())));
     }
     let sessions = hall.core.sessions();
     let names: Vec<&str> = sessions.all().map(|session| session.device.name.as_str()).collect();
     assert_eq!(names.len(), crate::limits::DEVICES_PER_PERSON_MAX);
     assert!(!names.contains(&"0"));
+}
+
+#[tokio::test]
+async fn whoever_stays_longer_than_his_token_is_taken_out_of_his_calls_once() {
+    let hall = Hall::open();
+    let anna = hall.person("anna").await;
+    let (tab, lobby) = (device(&anna, "tab"), hall.lobby(&anna));
+    hall.core.call_changed(CallSummary {
+        chat: crate::core::ChatKey::Group(lobby.clone()),
+        uid: "u-1".into(),
+        start: None,
+        online_count: 1,
+        finished: false,
+    });
+    let until = Instant::now() + Duration::from_secs(60);
+    let pass = |until: Instant| {
+        let pass = hall.people.pass_of(anna.clone());
+        Arc::new(Pass { until: Some(until), ..pass })
+    };
+    let sender = |until: Instant| Sender {
+        pass: pass(until),
+        device: tab.clone(),
+        useragent: String::new(),
+        answer_style: AnswerStyle::Sdp,
+    };
+    let attached = hall.core.attach(&tab, &pass(until)).unwrap();
+    let offer = ClientEvent::Offer {
+        jid: lobby.to_string(),
+        sdp: String::new(),
+        trickle: false,
+        muted: false,
+    };
+    hall.core.signal(&sender(until), offer).await.unwrap();
+    drop(attached);
+    // A fresh token that came meanwhile counts, and the older one no longer.
+    let later = until + Duration::from_secs(60);
+    hall.core.signal(&sender(later), ClientEvent::Ping).await.unwrap();
+    let ping = ClientEvent::Activity;
+    hall.core.signal(&sender(until), ping).await.unwrap();
+    let sound = ClientEvent::Sound { jid: lobby.to_string(), muted: true };
+    hall.core.signal(&sender(later), sound).await.unwrap();
+    let ends = later + RESUME_GRACE;
+    hall.core.sweep(until + RESUME_GRACE + Duration::from_millis(1));
+    hall.core.sweep(ends);
+    assert_eq!(hall.node.signals().len(), 2, "the offer and the mute");
+    hall.core.sweep(ends + Duration::from_millis(1));
+    let signals = hall.node.signals_come(3).await;
+    assert_eq!((signals[2].event.name(), &signals[2].device), ("client.call.leave", &tab));
+    hall.core.sweep(ends + Duration::from_secs(60));
+    assert_eq!(hall.core.sessions().all().count(), 0);
+    assert_eq!(hall.node.signals().len(), 3);
 }
