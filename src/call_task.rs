@@ -28,7 +28,7 @@ use crate::wire::ClientEvent;
 /// What every call of the node shares.
 pub struct Shared {
     pub core: Arc<dyn ChatCore>,
-    pub pool: Pool,
+    pub pool: Arc<Pool>,
     /// `None` where nobody is to hear of facts.
     pub outbox: Option<Arc<Outbox>>,
     /// `None` where this server does not record.
@@ -110,19 +110,19 @@ pub struct Opening {
     pub chat: Chat,
     pub uid: Arc<str>,
     pub no: CallNo,
+    pub worker: WorkerHandle,
     pub own: mpsc::WeakSender<Message>,
 }
 
 impl CallTask {
     pub fn new(shared: Arc<Shared>, opening: Opening) -> CallTask {
-        let Opening { team, chat, uid, no, own } = opening;
+        let Opening { team, chat, uid, no, worker, own } = opening;
         let key = chat.key();
         let place = match &key {
             ChatKey::Direct(one, other) => Place::Direct([one.clone(), other.clone()]),
             ChatKey::Group(_) => Place::Group,
         };
         let call = Call::new(shared.clock.now(), place, shared.rules);
-        let worker = shared.pool.place();
         let mut people = BTreeMap::new();
         if let Chat::Direct(pair) = &chat {
             people.extend(pair.iter().map(|person| (person.jid.clone(), person.clone())));

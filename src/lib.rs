@@ -13,6 +13,7 @@ pub mod media;
 pub mod memory;
 pub mod metrics;
 pub mod outbox;
+pub mod probe;
 pub mod record;
 pub mod registry;
 pub mod server;

@@ -146,6 +146,16 @@ pub const REPORTED_LOSS_MAX: u8 = 51;
 /// Messages that wait for a call's task; a sender waits, a worker tells its notice again.
 pub const CALL_MESSAGES: usize = 1_024;
 
+/// How long a call to oneself may take, from its offers to the voice on the way back: it takes a
+/// tenth of a second. Beyond: failed.
+pub const PROBE_CALL_MAX: Duration = Duration::from_secs(5);
+
+/// How long its clients and its task may take to end. Beyond: ended.
+pub const PROBE_END_MAX: Duration = Duration::from_secs(1);
+
+/// How long after a first failure it is tried again.
+pub const PROBE_AGAIN: Duration = Duration::from_secs(1);
+
 /// Live calls of a node; one more is refused (`overloaded`).
 pub const CALLS_MAX: usize = 20_000;
 

@@ -8,10 +8,12 @@
 
 mod families;
 mod posts;
+mod probes;
 mod tapes;
 
 pub use families::{Family, Kind, Sample};
 pub use posts::Post;
+pub use probes::Probe;
 pub use tapes::Tape;
 
 use std::collections::BTreeMap;
@@ -39,6 +41,7 @@ pub trait Sink {
 pub struct Metrics {
     counted: Mutex<Tally>,
     offer_seconds: Histogram,
+    probe_seconds: Histogram,
     started: Duration,
 }
 
@@ -47,11 +50,10 @@ type Tally = BTreeMap<Sample, u64>;
 impl Metrics {
     /// `started` is this process's start.
     pub fn new(started: SystemTime) -> Self {
-        let options = HistogramOpts::new("voxhall_offer_seconds", OFFER_HELP);
-        let offer_seconds = Histogram::with_opts(options.buckets(OFFER_BUCKETS_S.to_vec()))
-            .expect("a constant name and rising buckets");
+        let offer_seconds = histogram("voxhall_offer_seconds", OFFER_HELP, &OFFER_BUCKETS_S);
+        let probe_seconds = histogram("voxhall_probe_seconds", PROBE_HELP, &PROBE_BUCKETS_S);
         let started = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self { counted: Mutex::default(), offer_seconds, started }
+        Self { counted: Mutex::default(), offer_seconds, probe_seconds, started }
     }
 
     /// Counts one event. Takes a lock: for the control plane, not for packets.
@@ -65,6 +67,11 @@ impl Metrics {
         self.offer_seconds.observe(elapsed.as_secs_f64());
     }
 
+    /// The node's call to itself was heard, `elapsed` after it was begun.
+    pub fn probe_heard(&self, elapsed: Duration) {
+        self.probe_seconds.observe(elapsed.as_secs_f64());
+    }
+
     /// The text of `/metrics`: our own counts and those of `sources`.
     pub fn render(&self, sources: &[&dyn Source]) -> String {
         let mut tally = self.counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -76,6 +83,7 @@ impl Metrics {
         }
         let mut families = self.own_families();
         families.extend(self.offer_seconds.collect());
+        families.extend(self.probe_seconds.collect());
         families.extend(tally_families(&tally));
         TextEncoder::new()
             .encode_to_string(&families)
@@ -116,6 +124,11 @@ fn tally_families(tally: &Tally) -> Vec<MetricFamily> {
     families
 }
 
+fn histogram(name: &str, help: &str, buckets: &[f64]) -> Histogram {
+    let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+    Histogram::with_opts(options).expect("a constant name and rising buckets")
+}
+
 fn family(kind: Kind, name: &str, help: &str, metrics: Vec<proto::Metric>) -> MetricFamily {
     let mut family = MetricFamily::default();
     family.set_name(name.to_owned());
@@ -154,10 +167,15 @@ fn label_pair(key: &str, value: &str) -> LabelPair {
 }
 
 const OFFER_HELP: &str = "Seconds from an offer read to its answer handed to the socket.";
+const PROBE_HELP: &str =
+    "Seconds of a call to itself, from its beginning to the first voice heard.";
 const START_HELP: &str = "Start of this process, unix seconds.";
 
 /// The aim is 10 ms for offer, keys and first voice together; beyond 1 s a person notices.
 const OFFER_BUCKETS_S: [f64; 9] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0];
+
+/// Two connections of a client's stack take about a tenth of a second; beyond 5 s it is given up.
+const PROBE_BUCKETS_S: [f64; 7] = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
 
 #[cfg(test)]
 mod tests;

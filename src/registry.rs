@@ -140,7 +140,8 @@ impl Registry {
                 let no = CallNo(self.inner.next.fetch_add(1, Ordering::Relaxed));
                 let own = mailbox.downgrade();
                 let (team, chat) = (signal.team.clone(), signal.chat.clone());
-                let opening = Opening { team, chat, uid: uid.clone(), no, own };
+                let worker = self.inner.shared.pool.place();
+                let opening = Opening { team, chat, uid: uid.clone(), no, worker, own };
                 let task = CallTask::new(self.inner.shared.clone(), opening);
                 tokio::spawn(self.clone().attend(key, uid, task, inbox));
                 Ok(mailbox)

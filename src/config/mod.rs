@@ -11,6 +11,7 @@ pub mod cli;
 mod clients;
 mod core;
 mod layers;
+mod probe;
 mod record;
 mod renewal;
 mod sections;
@@ -21,6 +22,7 @@ pub use archive::{Archive, StoreUrl};
 pub use cli::{Cli, Command, DemoFlags, RecordingsAction, RecordingsFlags, ServeFlags};
 pub use clients::{Clients, Turn};
 pub use layers::{ConfigError, Origin};
+pub use probe::Probe;
 pub use record::{Mix, Record};
 pub use sections::{
     Answer, Call, Config, Data, Features, Http, IceServer, IceTransportPolicy, Log, LogFormat,

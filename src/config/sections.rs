@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::archive::Archive;
 use super::clients::{Clients, Turn};
 use super::core::Core;
+use super::probe::Probe;
 use super::record::Record;
 use crate::telemetry::Redacted;
 
@@ -31,6 +32,7 @@ pub struct Config {
     pub sdp: Sdp,
     pub record: Record,
     pub archive: Archive,
+    pub probe: Probe,
     pub features: Features,
     pub log: Log,
 }

@@ -14,8 +14,8 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
-    PeerConnection, PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionIceEvent,
-    RTCPeerConnectionState, RTCSessionDescription,
+    PeerConnection, PeerConnectionEventHandler, RTCIceConnectionState, RTCIceGatheringState,
+    RTCPeerConnectionIceEvent, RTCPeerConnectionState, RTCSessionDescription,
 };
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit, RtpSender};
 
@@ -49,6 +49,7 @@ pub struct Peer {
     track: Arc<TrackLocalStaticRTP>,
     ssrc: u32,
     link: watch::Receiver<RTCPeerConnectionState>,
+    path: watch::Receiver<bool>,
     gathering: watch::Receiver<bool>,
     runtime: Handle,
 }
@@ -63,9 +64,10 @@ impl Peer {
         let (found, candidates) = mpsc::channel(MAX_CANDIDATES);
         let (tracks, opened) = mpsc::channel(MAX_TRACKS);
         let (link_is, link) = watch::channel(RTCPeerConnectionState::New);
+        let (has_path, path) = watch::channel(false);
         let (is_gathered, gathering) = watch::channel(false);
         let found = Mutex::new(Some(found));
-        let handler = Arc::new(Handler { tracks, found, link_is, is_gathered });
+        let handler = Arc::new(Handler { tracks, found, link_is, has_path, is_gathered });
         let connection = connection(local, handler).await?;
         tokio::spawn(listen(Arc::downgrade(&connection), opened, ears));
 
@@ -79,8 +81,8 @@ impl Peer {
                 connection.add_transceiver_from_kind(RtpCodecKind::Audio, Some(init)).await?;
             }
         }
-        let peer =
-            Self { connection, sender, track, ssrc, link, gathering, runtime: Handle::current() };
+        let runtime = Handle::current();
+        let peer = Self { connection, sender, track, ssrc, link, path, gathering, runtime };
         Ok((peer, Outlets { heard, candidates }))
     }
 
@@ -111,6 +113,15 @@ impl Peer {
         let answer = self.connection.create_answer(None).await?;
         self.connection.set_local_description(answer).await?;
         self.gathered_description().await
+    }
+
+    /// Waits until the server has answered a check: ICE is done, DTLS may not be.
+    ///
+    /// # Errors
+    /// The connection itself is gone.
+    pub async fn reached(&self) -> Result<(), ClientError> {
+        let mut path = self.path.clone();
+        path.wait_for(|has_path| *has_path).await.map(drop).map_err(|_| ClientError::LinkFailed)
     }
 
     /// Waits until ICE and DTLS are done, and returns the means to speak.
@@ -183,6 +194,7 @@ struct Handler {
     tracks: mpsc::Sender<Arc<dyn TrackRemote>>,
     found: Mutex<Option<mpsc::Sender<String>>>,
     link_is: watch::Sender<RTCPeerConnectionState>,
+    has_path: watch::Sender<bool>,
     is_gathered: watch::Sender<bool>,
 }
 
@@ -209,6 +221,11 @@ impl PeerConnectionEventHandler for Handler {
             self.found().take();
             self.is_gathered.send_replace(true);
         }
+    }
+
+    async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
+        use RTCIceConnectionState::{Completed, Connected};
+        self.has_path.send_replace(matches!(state, Connected | Completed));
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {

@@ -52,6 +52,10 @@ use tap::TapSink;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallNo(pub u64);
 
+/// The first leg of the probe's own calls: their legs and calls are numbered apart from those of
+/// people, of which no node has so many in its life.
+pub const PROBE_LEGS: u64 = 1 << 48;
+
 /// What a worker tells a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -139,6 +143,15 @@ impl WorkerHandle {
     /// Resolves once the worker's thread has ended: its legs are lost.
     pub async fn gone(&self) {
         self.mailbox.gone().await;
+    }
+
+    /// The same worker, known to clients by one address of its port and no other.
+    pub fn reached_at(self, ip: IpAddr) -> WorkerHandle {
+        let ports = self.candidates.first().map(SocketAddr::port);
+        WorkerHandle {
+            candidates: ports.map(|port| (ip, port).into()).into_iter().collect(),
+            ..self
+        }
     }
 
     /// The addresses clients may send to.

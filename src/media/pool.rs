@@ -55,6 +55,11 @@ impl Pool {
         workers.iter().min_by_key(load).expect("a pool has a worker").clone()
     }
 
+    /// One worker, wherever calls would be placed; `None` where there is none of that number.
+    pub fn worker(&self, number: usize) -> Option<WorkerHandle> {
+        self.workers.read().get(number).cloned()
+    }
+
     /// Whether every worker's thread runs.
     pub fn is_whole(&self) -> bool {
         self.workers.read().iter().all(|worker| !worker.mailbox.is_abandoned())

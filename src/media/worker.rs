@@ -24,7 +24,7 @@ use super::socket::UdpSocket;
 use super::srtp::{Opener, Sealer};
 use super::stats::Stats;
 use super::tap::Tap;
-use super::{CallNo, Notice, NoticeSink};
+use super::{CallNo, Notice, NoticeSink, PROBE_LEGS};
 use crate::clock::Clock;
 use crate::limits::{EARLY_PACKETS, TICK, TICKS_A_SWEEP};
 
@@ -256,7 +256,9 @@ impl Worker {
                 };
                 leg.keys = Some(SrtpKeys { opener, sealer });
                 leg.life.seen_at = now;
-                self.stats.connected(profile);
+                if is_counted(id) {
+                    self.stats.connected(profile);
+                }
                 self.tell_link(seat, Told::Alive);
                 self.tell_certificate(seat, fingerprint);
                 for mut packet in self.early.remove(&id).unwrap_or_default() {
@@ -264,7 +266,9 @@ impl Worker {
                 }
             }
             Outcome::Failed { key, reason } => {
-                self.stats.handshake_failed(reason);
+                if is_counted(LegId(key)) {
+                    self.stats.handshake_failed(reason);
+                }
                 let Some((seat, leg)) = self.leg_mut(LegId(key)) else { return };
                 tracing::info!(leg = %leg.id, reason = reason.label(), "handshake failed");
                 self.tell_link(seat, Told::Ended);
@@ -314,12 +318,18 @@ impl Worker {
     }
 
     fn count_links(&self) {
-        let told = (0..self.seats.width()).filter_map(|seat| Some(self.seats.at(seat)?.life.told));
-        self.stats.links(told);
+        let legs = (0..self.seats.width()).filter_map(|seat| self.seats.at(seat));
+        self.stats.links(legs.filter(|leg| is_counted(leg.id)).map(|leg| leg.life.told));
     }
 
     pub fn leg_mut(&mut self, id: LegId) -> Option<(u32, &mut Leg)> {
         let seat = *self.legs.get(&id)?;
         Some((seat, self.seats.at_mut(seat)?))
     }
+}
+
+/// Legs and handshakes of the probe are not those of people: an alert on a share of them would not
+/// come on a node where the probe's are the most.
+fn is_counted(leg: LegId) -> bool {
+    leg.0 < PROBE_LEGS
 }

@@ -2,6 +2,7 @@
 //! `voxhall_<things>[_unit]`; counters end in `_total`.
 
 use super::posts::Post;
+use super::probes::Probe;
 use super::tapes::Tape;
 
 /// One number, with its label's value where the family has one. A label comes from a closed enum
@@ -27,6 +28,8 @@ pub enum Sample {
     Tape(Tape),
     /// Of the chat core elsewhere.
     Post(Post),
+    /// Of the node's calls to itself.
+    Probe(Probe),
     /// By how it ended.
     DtlsHandshakes(&'static str),
     /// By profile.
@@ -58,7 +61,7 @@ pub enum Kind {
 
 impl Sample {
     /// One sample of each family.
-    pub const EACH: [Self; 35] = [
+    pub const EACH: [Self; 37] = [
         Self::Calls,
         Self::Onliners,
         Self::Legs(""),
@@ -87,6 +90,8 @@ impl Sample {
         Self::Post(Post::FactsKept),
         Self::Post(Post::FactsCollapsed),
         Self::Post(Post::FactsLost),
+        Self::Probe(Probe::Calls("")),
+        Self::Probe(Probe::Failures),
         Self::DtlsHandshakes(""),
         Self::SrtpProfile(""),
         Self::Signals(""),
@@ -102,9 +107,7 @@ impl Sample {
         let (kind, name, help) = match self {
             Self::Calls => (Gauge, "voxhall_calls", "Live calls."),
             Self::Onliners => (Gauge, "voxhall_onliners", "People in a call."),
-            Self::Legs(_) => {
-                (Gauge, "voxhall_legs", "Media connections of devices, by state of their link.")
-            }
+            Self::Legs(_) => (Gauge, "voxhall_legs", "Media connections of devices, by link."),
             Self::Sockets => (Gauge, "voxhall_sockets", "Open signalling sockets."),
             Self::RtpReceived => {
                 (Counter, "voxhall_rtp_received_total", "Voice packets that came in from legs.")
@@ -139,6 +142,7 @@ impl Sample {
             ),
             Self::Tape(tape) => return tape.family(),
             Self::Post(post) => return post.family(),
+            Self::Probe(probe) => return probe.family(),
             Self::DtlsHandshakes(_) => {
                 (Counter, "voxhall_dtls_handshakes_total", "DTLS handshakes ended, by outcome.")
             }
@@ -176,6 +180,7 @@ impl Sample {
             Self::DtlsHandshakes(outcome) => Some(("outcome", outcome)),
             Self::Tape(tape) => tape.label(),
             Self::Post(_) => None,
+            Self::Probe(probe) => probe.label(),
             Self::SrtpProfile(profile) => Some(("profile", profile)),
             Self::Signals(event) => Some(("event", event)),
             Self::Refusals(code) | Self::SocketsClosed(code) => Some(("code", code)),

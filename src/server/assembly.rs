@@ -20,6 +20,7 @@ use crate::core::tokens::Tokens;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::outbox::webhook::Webhook;
+use crate::probe::{self, Probe};
 use crate::record::Recordings;
 use crate::record::archive::{self, Archive};
 use crate::registry::Registry;
@@ -36,6 +37,8 @@ pub struct Assembly {
     people: Option<Arc<BuiltIn>>,
     link: Option<Arc<LinkCore>>,
     archive: Option<Arc<Archive>>,
+    /// Calls this node itself.
+    probe: Arc<Probe>,
     counters: Arc<Counters>,
     metrics: Arc<Metrics>,
 }
@@ -90,6 +93,8 @@ impl Assembly {
         if let Some(archive) = &archive {
             tokio::spawn(archive::expire_hourly(archive.clone(), retention(config)));
         }
+        let bound = config.media.bind.first().copied();
+        let probe = probe::start(config.probe.every, bound, registry.shared());
         let counters = Arc::default();
         Ok(Assembly {
             registry,
@@ -100,6 +105,7 @@ impl Assembly {
             people,
             link,
             archive,
+            probe,
             counters,
             metrics,
         })
@@ -140,12 +146,14 @@ impl Assembly {
             recordings: self.recordings.clone(),
             link: self.link.clone(),
             outbox: self.outbox.clone(),
+            probe: self.probe.clone(),
         })
     }
 
     /// Whether more calls may come.
     fn readiness(&self) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
         let (registry, outbox) = (self.registry.clone(), self.outbox.clone());
+        let probe = self.probe.clone();
         Arc::new(move || {
             if registry.is_draining() {
                 return Err("draining".to_owned());
@@ -156,7 +164,7 @@ impl Assembly {
             if outbox.as_ref().is_some_and(|outbox| outbox.is_nearly_full()) {
                 return Err("facts wait for the core: the outbox is nearly full".to_owned());
             }
-            Ok(())
+            probe.complaint().map_or(Ok(()), Err)
         })
     }
 }

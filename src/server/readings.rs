@@ -7,6 +7,7 @@ use engine::Discard;
 use crate::core::link::LinkCore;
 use crate::metrics::{Metrics, Post, Sample, Sink, Source, Tape};
 use crate::outbox::Outbox;
+use crate::probe::Probe;
 use crate::record::Recordings;
 use crate::registry::Registry;
 use crate::signal::{Counters, Ended, Refused};
@@ -20,6 +21,7 @@ pub struct Asked {
     pub recordings: Option<Arc<Recordings>>,
     pub link: Option<Arc<LinkCore>>,
     pub outbox: Option<Arc<Outbox>>,
+    pub probe: Arc<Probe>,
 }
 
 pub fn rendering(asked: Asked) -> Arc<dyn Fn() -> String + Send + Sync> {
@@ -27,7 +29,7 @@ pub fn rendering(asked: Asked) -> Arc<dyn Fn() -> String + Send + Sync> {
         let tapes = Tapes(asked.recordings.as_deref());
         let sockets = Sockets(asked.counters.as_deref());
         let link = Link(asked.link.as_deref(), asked.outbox.as_deref());
-        asked.metrics.render(&[&Node(&asked.registry), &sockets, &tapes, &link])
+        asked.metrics.render(&[&Node(&asked.registry), &sockets, &tapes, &link, &*asked.probe])
     })
 }
 

@@ -45,6 +45,7 @@ pub fn shared(config: &Config, others: Others) -> Result<Shared, Fault> {
         clock,
         tap: recorder.as_ref().map(|recorder| recorder.tap()),
     })?;
+    let pool = Arc::new(pool);
     let call = &config.call;
     let rules = Rules {
         participants_max: call.max_participants.get() as usize,

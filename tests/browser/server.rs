@@ -48,7 +48,7 @@ impl Drop for Server {
 fn spawn(http: &str, data: &Folder, flags: &[&str]) -> (Child, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_voxhall"));
     command.args(["--http", http, "--media-port", "0", "--data"]).arg(data.path());
-    command.args(flags);
+    command.args(flags).env("VOXHALL_PROBE_EVERY_S", "0");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("cargo has built the binary");
     let mut ready = String::new();
