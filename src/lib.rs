@@ -2,6 +2,7 @@
 
 mod backoff;
 pub mod call_task;
+pub mod check;
 pub mod clock;
 pub mod config;
 pub mod core;

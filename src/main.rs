@@ -1,10 +1,10 @@
-//! The command line of `voxhall`: serve, or bring the demo people.
+//! The command line of `voxhall`: serve, check, bring the demo people, look at recordings.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use voxhall::config::{
-    Cli, Command, Config, DemoFlags, Log, LogLevel, RecordingsFlags, ServeFlags,
+    CheckFlags, Cli, Command, Config, DemoFlags, Log, LogLevel, RecordingsFlags, ServeFlags,
 };
 use voxhall::demo::{self, DemoOptions};
 use voxhall::record::commands;
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     };
     match Cli::parse().command() {
         Command::Serve(flags) => runtime.block_on(serve(&flags)),
+        Command::Check(flags) => runtime.block_on(check(&flags)),
         Command::Demo(flags) => runtime.block_on(bring_demo(flags)),
         Command::Recordings(flags) => recordings(&flags),
     }
@@ -37,6 +38,16 @@ async fn serve(flags: &ServeFlags) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => failed(1, &fault),
     }
+}
+
+/// 0 where nothing keeps the node from working, else 1.
+async fn check(flags: &CheckFlags) -> ExitCode {
+    let report = voxhall::check::run(flags).await;
+    match flags.json {
+        true => println!("{}", report.json()),
+        false => print!("{report}"),
+    }
+    if report.is_passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn bring_demo(flags: DemoFlags) -> ExitCode {

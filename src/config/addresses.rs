@@ -86,7 +86,8 @@ fn is_link_local_v6(ip: Ipv6Addr) -> bool {
     ip.segments()[0] & 0xffc0 == 0xfe80
 }
 
-fn is_bridge(name: &str) -> bool {
+/// Whether an interface of that name leads to containers or virtual machines only.
+pub fn is_bridge(name: &str) -> bool {
     BRIDGES.iter().any(|prefix| name.starts_with(prefix))
 }
 

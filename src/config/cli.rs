@@ -29,6 +29,8 @@ pub enum Command {
     Serve(ServeFlags),
     /// Add three speaking people to a call on a running server
     Demo(DemoFlags),
+    /// Prove what a node needs of its machine and of others, before the first user does
+    Check(CheckFlags),
     /// Look at recordings, mix, export, mend and check them
     Recordings(RecordingsFlags),
 }
@@ -61,6 +63,16 @@ pub struct ServeFlags {
     /// Let in everybody who reaches the listener, over https with a self-signed certificate
     #[arg(long)]
     pub open: bool,
+}
+
+/// What is proved, and for whom.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckFlags {
+    #[command(flatten)]
+    pub serve: ServeFlags,
+    /// One JSON object instead of lines
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Where the speaking people go.

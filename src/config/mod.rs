@@ -19,7 +19,7 @@ mod sections;
 pub use self::core::{Core, CoreMode};
 pub use addresses::{Interface, advertised, interfaces};
 pub use archive::{Archive, StoreUrl};
-pub use cli::{Cli, Command, DemoFlags, RecordingsAction, RecordingsFlags, ServeFlags};
+pub use cli::{CheckFlags, Cli, Command, DemoFlags, RecordingsAction, RecordingsFlags, ServeFlags};
 pub use clients::{Clients, Turn};
 pub use layers::{ConfigError, Origin};
 pub use probe::Probe;

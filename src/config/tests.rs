@@ -11,7 +11,9 @@ const EXAMPLE: &str = include_str!("../../config/example.toml");
 fn flags(arguments: &[&str]) -> ServeFlags {
     match Cli::try_parse_from([&["voxhall"], arguments].concat()).unwrap().command() {
         Command::Serve(flags) => flags,
-        Command::Demo(_) | Command::Recordings(_) => panic!("not the command under test"),
+        Command::Check(_) | Command::Demo(_) | Command::Recordings(_) => {
+            panic!("not the command under test")
+        }
     }
 }
 

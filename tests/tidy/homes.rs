@@ -52,7 +52,11 @@ pub const HOMES: &[Home] = &[
         "WebSockets, ours and those of clients",
     ),
     home("dimpl", &["src/media/dtls"], "one narrow file decides on DTLS"),
-    home("rtc_", &["src/media/"], "codecs of the media plane; everybody else has our types"),
+    home(
+        "rtc_",
+        &["src/media/", "src/check/turn"],
+        "codecs of the media plane, and what a relay is asked; everybody else has our types",
+    ),
     home("aws_lc_rs", &["src/media/", "src/demo/tls"], "keys stay with the media"),
     home("webrtc", &["src/demo", "tests/"], "a client; the server has its own packet path"),
     home("str0m", &["loadtest/"], "the load comes from a stack that is not the server's"),
@@ -82,8 +86,8 @@ pub const HOMES: &[Home] = &[
     home("indicatif", &["src/record/commands", "loadtest/"], "progress is drawn for a terminal"),
     home(
         "rustix",
-        &["src/record/", "loadtest/"],
-        "recordings lie in folders that nothing leads out of",
+        &["src/record/", "src/check/", "loadtest/"],
+        "recordings lie in folders that nothing leads out of; a check asks for room and limits",
     ),
     home("object_store", &["src/record/upload/depot"], "what a store is, one file knows"),
     home(
@@ -94,5 +98,10 @@ pub const HOMES: &[Home] = &[
     home("sd_notify", &["src/server/service"], "what the service manager is told"),
     home("reqwest", &["src/outbox/webhook"], "the one place that asks another's HTTP"),
     home("rustls_native_certs", &["src/core/link/dial"], "whom we trust, who dials knows"),
-    home("libc", &["src/media/", "src/memory", "tests/"], "system calls are the data plane's"),
+    home(
+        "libc",
+        &["src/media/", "src/memory", "src/check/machine", "tests/"],
+        "system calls are the data plane's, but for one that asks for the clock's keeper",
+    ),
+    home("x509_parser", &["src/check/secrets"], "when a certificate ends, only a check asks"),
 ];

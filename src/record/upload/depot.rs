@@ -95,6 +95,14 @@ impl Depot {
         &self.url
     }
 
+    /// Lists the beginning of what lies under our prefix: the store is there, so is the bucket, and
+    /// the key may.
+    pub async fn lists(&self) -> Result<(), StoreFault> {
+        let prefix = (!self.prefix.is_empty()).then(|| Path::from(self.prefix.as_str()));
+        self.store.list(prefix.as_ref()).next().await.transpose()?;
+        Ok(())
+    }
+
     /// Where a file of a recording lies.
     pub fn place(&self, id: &Id, name: &str) -> Place {
         // A prefix that is empty leaves no slash in front.
