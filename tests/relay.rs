@@ -27,7 +27,7 @@ use std::process::{Child, Command, Stdio};
 
 use make::Make;
 use person::{Held, Person};
-use support::server::Server;
+use support::server::{Server, command};
 use webdriver::Driver;
 
 const SECRET: &str = "north-and-south-and-east-and-west";
@@ -60,6 +60,25 @@ fn people_behind_a_relay_hear_each_other_by_passwords_of_their_own() {
         let is_his = |name: &&String| name.ends_with(&format!(":{}", person.jid));
         assert!(names.iter().any(|name| is_his(&name)), "{names:?}");
     }
+}
+
+#[test]
+fn check_tries_the_relay_with_a_password_of_its_own() {
+    let relay = Relay::start();
+    let url = format!("turn:127.0.0.1:{}", relay.port);
+    let checked = |secret: &str| {
+        let variables = [("VOXHALL_TURN_URLS", url.as_str()), ("VOXHALL_TURN_SECRET", secret)];
+        let folder = folder::Folder::new();
+        let flags = ["check", "--http", "127.0.0.1:0"];
+        let ended = command(folder.path(), &flags, &variables).output().expect("it runs");
+        let text = String::from_utf8(ended.stdout).expect("text");
+        let line = text.lines().find(|line| line.contains(&url)).unwrap_or_default().to_owned();
+        (ended.status.success(), line)
+    };
+    let (is_passed, line) = checked(SECRET);
+    assert!(is_passed && line.starts_with("ok"), "{line}");
+    let (is_passed, line) = checked("another");
+    assert!(!is_passed && line.starts_with("fail") && !line.contains("another"), "{line}");
 }
 
 /// Debian's coturn, on a free port of this machine.

@@ -8,16 +8,18 @@ use tokio::time::timeout;
 
 use super::turn::{self, Server};
 use super::{Finding, WITHIN, fail, ok, warn};
+use crate::clock;
 use crate::config::{Archive, Config, CoreMode, IceServer};
 use crate::core::link::dial;
 use crate::record::upload::Depot;
+use crate::signal::Turn;
 
 pub async fn check(config: &Config) -> Vec<Finding> {
     let (core, webhook, store, ice) = tokio::join!(
         core(config),
         webhook(&config.core.webhook_url),
         store(&config.archive),
-        ice_servers(&config.features.ice_servers)
+        ice_servers(told(config))
     );
     let one = [core, webhook, store].into_iter().flatten();
     one.chain(ice).collect()
@@ -28,16 +30,20 @@ async fn core(config: &Config) -> Option<Finding> {
     if config.core.mode != CoreMode::Dial {
         return None;
     }
-    // Its certificates are read by that.
-    if let Err(fault) = dial::Address::new(&config.core) {
-        return Some(fail(WHAT, fault));
-    }
+    let address = match dial::Address::new(&config.core) {
+        Ok(address) => address,
+        Err(fault) => return Some(fail(WHAT, fault)),
+    };
     let url = &config.core.url;
     let Some((host, port)) = place(url) else {
         return Some(fail(WHAT, "core.url names no host"));
     };
-    Some(match reached(&host, port).await {
-        Ok(at) => ok(WHAT, format!("{host}:{port} takes connections ({at})")),
+    let linked = match timeout(WITHIN, dial::reach(&address)).await {
+        Ok(linked) => linked.map_err(|no| no.to_string()),
+        Err(_) => Err("no answer".to_owned()),
+    };
+    Some(match linked {
+        Ok(()) => ok(WHAT, format!("{host}:{port} takes connections, and is whom we trust")),
         // It may be started later: calls go on, and it is dialled again.
         Err(why) => warn(
             WHAT,
@@ -75,9 +81,23 @@ async fn store(archive: &Archive) -> Option<Finding> {
     })
 }
 
-async fn ice_servers(servers: &[IceServer]) -> Vec<Finding> {
+/// As a client is told them, with a password of its own.
+fn told(config: &Config) -> Vec<IceServer> {
+    let mut servers = config.features.ice_servers.clone();
+    if let Some(turn) = Turn::new(&config.turn) {
+        let now = clock::wall().as_nanos() / 1_000_000_000;
+        servers.extend(turn.servers("voxhall-check", now).into_iter().map(|server| IceServer {
+            urls: server.urls,
+            username: server.username,
+            credential: server.credential,
+        }));
+    }
+    servers
+}
+
+async fn ice_servers(servers: Vec<IceServer>) -> Vec<Finding> {
     let mut asked = JoinSet::new();
-    for (number, server) in servers.iter().cloned().enumerate() {
+    for (number, server) in servers.into_iter().enumerate() {
         asked.spawn(async move { (number, ice_server(&server).await) });
     }
     let mut found = asked.join_all().await;

@@ -12,6 +12,7 @@ use x509_parser::parse_x509_certificate;
 
 use super::{Finding, count, fail, ok, warn};
 use crate::config::Config;
+use crate::core::tokens::Keys;
 use crate::signal;
 
 const WHAT: &str = "secrets";
@@ -24,11 +25,16 @@ pub fn check(config: &Config, file: Option<&Path>) -> Vec<Finding> {
         ("core.secret", core.secret.as_str()),
         ("core.webhook_secret", core.webhook_secret.as_str()),
     ];
-    for (key, secret) in named.into_iter().filter(|(_, secret)| !secret.is_empty()) {
+    let tokens = config.clients.secrets.iter().map(|secret| ("clients.secrets", secret.as_str()));
+    for (key, secret) in named.into_iter().chain(tokens).filter(|(_, secret)| !secret.is_empty()) {
         found.push(match weakness(secret) {
             None => ok(WHAT, format!("{key} is long and varied")),
             Some(why) => fail(WHAT, format!("{key} {why}: openssl rand -hex 32 makes a good one")),
         });
+    }
+    let clients = &config.clients;
+    if let Err(fault) = Keys::read(&clients.secrets, &clients.public_keys, &clients.audience) {
+        found.push(fail(WHAT, fault));
     }
     found.extend(file.and_then(open_to_all));
     let http = &config.http;
@@ -87,7 +93,7 @@ fn secret_key(line: &str) -> Option<&'static str> {
             let is_inner = line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
             let comment = line[..at].contains('#');
             let value = line[at + key.len()..].trim_start().strip_prefix('=');
-            let value = value.map(|value| value.trim_start().trim_start_matches(['"', '\'']));
+            let value = value.map(|value| value.trim_start().trim_start_matches(['[', '"', '\'']));
             !is_inner && !comment && value.is_some_and(|it| it.starts_with(char::is_alphanumeric))
         })
     })
@@ -144,7 +150,8 @@ const SECRET_KINDS: usize = 8;
 const RENEW_DAYS: i64 = 14;
 
 /// What must not be read by others.
-const KEYS: [&str; 4] = ["secret_access_key", "webhook_secret", "credential", "secret"];
+const KEYS: [&str; 6] =
+    ["secret_access_key", "webhook_secret", "credential", "secrets", "secret", "token"];
 
 #[cfg(test)]
 mod tests {

@@ -98,11 +98,14 @@ impl Watch {
         self.worker
     }
 
-    /// How long after a call the next one begins, where calls begin `every` so long.
+    /// How long after a call the next one begins, where each worker is called `every` so long.
     pub fn pause(&self, every: Duration, took: Duration) -> Duration {
         match self.state {
             State::Doubted { .. } => PROBE_AGAIN.min(every),
-            State::Fine | State::Failing { .. } => every.saturating_sub(took),
+            State::Fine => {
+                (every / u32::try_from(self.workers).unwrap_or(u32::MAX)).saturating_sub(took)
+            }
+            State::Failing { .. } => every.saturating_sub(took),
         }
     }
 

@@ -153,11 +153,7 @@ pub fn options(config: &Config) -> Options {
         message_bytes: signal.message_bytes.get(),
         pace: Pace::new(signal.messages_per_s.get(), signal.messages_burst.get()),
         features: features(config),
-        turn: (!config.turn.urls.is_empty()).then(|| Turn {
-            urls: config.turn.urls.clone(),
-            secret: config.turn.secret.clone(),
-            ttl: config.turn.ttl,
-        }),
+        turn: Turn::new(&config.turn),
     }
 }
 

@@ -38,7 +38,7 @@ pub async fn features(State(shell): State<Shell>, headers: HeaderMap, uri: Uri) 
         && let Ok(sender) = access::sender(&shell, &headers, &uri)
     {
         let now = clock::wall().as_nanos() / 1_000_000_000;
-        features.ice_servers.extend(turn.servers(sender.jid(), now));
+        features.ice_servers.extend(turn.servers(sender.jid().as_str(), now));
     }
     let json = http::value(&features).to_string();
     ([("content-type", "application/json"), ("cache-control", "no-cache")], json).into_response()

@@ -92,6 +92,14 @@ pub async fn run(core: Arc<LinkCore>, address: Address) {
 trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket for S {}
 
+/// Whether somebody is there whom we trust: TCP and TLS, and not a word.
+///
+/// # Errors
+/// He is not there, or is not who he says.
+pub async fn reach(address: &Address) -> io::Result<()> {
+    connect(address).await.map(drop)
+}
+
 async fn connect(address: &Address) -> io::Result<Box<dyn Socket>> {
     let stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
     stream.set_nodelay(true)?;
