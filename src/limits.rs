@@ -78,8 +78,10 @@ pub const SOCKET_DEAD_AFTER: Duration = Duration::from_secs(30);
 pub const RESUME_GRACE: Duration = Duration::from_secs(30);
 /// How long a closed socket's last bytes may take to be read, so that the close code arrives.
 pub const LINGER: Duration = Duration::from_secs(1);
-/// Bytes of a request's head (64 fields fit). Beyond: 431 from the HTTP layer.
+/// Bytes of a request's head: 8 KiB, and a token. Beyond: 422.
 pub const HEADER_BYTES_MAX: usize = 16 * 1024;
+/// Bytes in which a request's head is read: beyond, 431 from the HTTP layer, which nobody counts.
+pub const HEAD_BUFFER_BYTES: usize = 24 * 1024;
 /// How long a request's head may take. Beyond: the connection is closed.
 pub const HEADER_READ_MAX: Duration = Duration::from_secs(5);
 /// How long a request may take, its body included. Beyond: 500.
@@ -334,3 +336,40 @@ pub const TOKEN_CHATS_MAX: usize = 256;
 /// How far ahead a token may run out: whoever was put out of a chat is let in until then. Beyond:
 /// `INVALID_TOKEN`.
 pub const TOKEN_AHEAD_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// Connections of one listener, sockets included: what a process may open, less what media and
+/// recordings need. Beyond: closed at once.
+pub const CONNECTIONS_MAX: usize = 20_000;
+
+/// Connections at once that have not shown who they are. More wait.
+pub const STRANGERS_MAX: usize = 256;
+
+/// Wrong tokens a minute and address. Beyond: 429.
+pub const FAILURES_PER_MIN: u32 = 10;
+
+/// Requests a second and person. Beyond: 429.
+pub const REQUESTS_PER_S: u32 = 100;
+
+/// Offers a second and device, in the long run and at once: a mending client sends one and waits
+/// for its answer. Beyond: `too_fast`.
+pub const OFFERS_PER_S: u32 = 2;
+pub const OFFERS_BURST: u32 = 5;
+
+/// Devices whose offers are counted, 200 bytes each. Beyond: not counted.
+pub const OFFERERS_MAX: usize = 65_536;
+
+/// How long a connection waits among those who have not shown who they are. Beyond: closed.
+pub const STRANGER_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How long nothing is accepted after the system had no room for a connection.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a TLS handshake may take. Beyond: closed.
+pub const TLS_HANDSHAKE_MAX: Duration = Duration::from_secs(5);
+
+/// Fields of a request's head; browsers send some 20. Beyond: 422.
+pub const HEADER_FIELDS_MAX: usize = 64;
+
+/// Senders that are told apart when it is said how fast one may be, 100 bytes each. Beyond: let
+/// pass.
+pub const BUCKETS_MAX: usize = 16_384;

@@ -6,11 +6,13 @@
 //! control plane may be counted here instead ([`Metrics::count`]). Equal samples of several
 //! sources are added up.
 
+mod doors;
 mod families;
 mod posts;
 mod probes;
 mod tapes;
 
+pub use doors::Door;
 pub use families::{Family, Kind, Sample};
 pub use posts::Post;
 pub use probes::Probe;

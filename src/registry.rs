@@ -1,15 +1,20 @@
 //! Finds the task of a chat's call, or starts it; the node as the chat core sees it. The only
 //! place for `dashmap`: it maps chats to mailboxes, never to state.
 
+mod offers;
+
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use dashmap::{DashMap, Entry};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
+pub use self::offers::OfferLimits;
+use self::offers::Offers;
 use crate::call_task::{CallTask, Message, Opening, Shared, audio_only, check_candidate};
 use crate::core::{CallSummary, ChatKey, Device, Jid, Node, Presence, Question};
 use crate::core::{Reader, Refusal, Reply, Signal};
@@ -28,6 +33,7 @@ struct Inner {
     shared: Arc<Shared>,
     calls: DashMap<ChatKey, Live>,
     next: AtomicU64,
+    offers: Mutex<Offers>,
     draining: AtomicBool,
     /// Who dials again is not taken here.
     moving: AtomicBool,
@@ -48,12 +54,15 @@ struct Live {
 }
 
 impl Registry {
-    pub fn new(shared: Arc<Shared>) -> Registry {
+    pub fn new(shared: Arc<Shared>, offers: OfferLimits) -> Registry {
         let (calls, next) = (DashMap::new(), AtomicU64::new(1));
+        let offers = Mutex::new(Offers::new(offers));
         let (draining, moving) = (AtomicBool::new(false), AtomicBool::new(false));
         let (presences, waiting) = mpsc::channel(PRESENCES);
         tokio::spawn(tell_presences(waiting));
-        Registry { inner: Arc::new(Inner { shared, calls, next, draining, moving, presences }) }
+        Registry {
+            inner: Arc::new(Inner { shared, calls, next, offers, draining, moving, presences }),
+        }
     }
 
     /// From now on no call begins; the live ones go on.
@@ -85,6 +94,7 @@ impl Registry {
 
     async fn handle(&self, signal: Signal) -> Result<(), Refusal> {
         let key = signal.chat.key();
+        self.offers().admit(Instant::now(), &signal.device, &signal.event)?;
         let begins = matches!(signal.event, ClientEvent::Offer { .. });
         if begins && self.inner.moving.load(Ordering::Relaxed) {
             return Err(closing());
@@ -107,6 +117,11 @@ impl Registry {
             }
         }
         without_call(&signal.event)
+    }
+
+    fn offers(&self) -> MutexGuard<'_, Offers> {
+        // Plain numbers: whoever panicked left them whole.
+        self.inner.offers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn mailbox(&self, key: &ChatKey) -> Option<mpsc::Sender<Message>> {

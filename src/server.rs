@@ -100,7 +100,7 @@ pub async fn run(config: Config, again: Again) -> Result<(), Fault> {
     announce(&url, &registry)?;
     let served = match people {
         Some(shell) => signal::serve_people(shell, routes, listener, tls, stop).await,
-        None => signal::serve(routes, listener, tls, stop).await,
+        None => signal::serve(routes, listener, tls, assembly.gate.clone(), stop).await,
     };
     write_all(assembly.recordings, assembly.outbox).await?;
     served?;

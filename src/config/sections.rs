@@ -15,6 +15,9 @@ use super::clients::{Clients, Turn};
 use super::core::Core;
 use super::probe::Probe;
 use super::record::Record;
+use crate::limits::{
+    CONNECTIONS_MAX, FAILURES_PER_MIN, OFFERS_BURST, OFFERS_PER_S, REQUESTS_PER_S, STRANGERS_MAX,
+};
 use crate::telemetry::Redacted;
 
 /// Everything an operator can choose.
@@ -52,6 +55,15 @@ pub struct Http {
     pub key: PathBuf,
     /// Origins besides our own that may open sockets, such as `https://chat.example.org`.
     pub origins: Vec<String>,
+    /// Connections of the listener, and those at once that have not shown who they are.
+    pub connections_max: NonZeroUsize,
+    pub strangers_max: NonZeroUsize,
+    /// Of one address.
+    pub wrong_tokens_per_min: NonZeroU32,
+    /// Of one person.
+    pub requests_per_s: NonZeroU32,
+    /// Whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<IpAddr>,
 }
 
 /// UDP media.
@@ -115,6 +127,9 @@ pub struct Signal {
     pub message_bytes: NonZeroUsize,
     pub messages_per_s: NonZeroU32,
     pub messages_burst: NonZeroU32,
+    /// Offers of one device.
+    pub offers_per_s: NonZeroU32,
+    pub offers_burst: NonZeroU32,
     pub sockets_per_user: NonZeroUsize,
     /// After this time without a confirm a client sends its event again.
     #[serde(rename = "resend_timeout_s", with = "seconds")]
@@ -231,7 +246,18 @@ impl Default for Http {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
         let (cert, key) = (PathBuf::new(), PathBuf::new());
-        Self { listen, open: false, cert, key, origins: Vec::new() }
+        Self {
+            listen,
+            open: false,
+            cert,
+            key,
+            origins: Vec::new(),
+            connections_max: count(CONNECTIONS_MAX),
+            strangers_max: count(STRANGERS_MAX),
+            wrong_tokens_per_min: number(FAILURES_PER_MIN),
+            requests_per_s: number(REQUESTS_PER_S),
+            proxies: Vec::new(),
+        }
     }
 }
 
@@ -268,6 +294,8 @@ impl Default for Signal {
             message_bytes: count(64 * 1024),
             messages_per_s: const { NonZeroU32::new(20).expect("20 is not 0") },
             messages_burst: const { NonZeroU32::new(50).expect("50 is not 0") },
+            offers_per_s: number(OFFERS_PER_S),
+            offers_burst: number(OFFERS_BURST),
             sockets_per_user: count(5),
             resend_timeout: Duration::from_secs(10),
             default_answer: Answer::Sdp,
@@ -329,6 +357,10 @@ impl<'de> Deserialize<'de> for Workers {
         u16::deserialize(deserializer)
             .map(|count| NonZeroU16::new(count).map_or(Self::PerCore, Self::Exactly))
     }
+}
+
+const fn number(limit: u32) -> NonZeroU32 {
+    NonZeroU32::new(limit).expect("defaults are not 0")
 }
 
 /// A default of a limit, which is never 0.

@@ -1,6 +1,7 @@
 //! Every number that is counted or measured: its name, its help and its label. Names follow
 //! `voxhall_<things>[_unit]`; counters end in `_total`.
 
+use super::doors::Door;
 use super::posts::Post;
 use super::probes::Probe;
 use super::tapes::Tape;
@@ -28,6 +29,8 @@ pub enum Sample {
     Tape(Tape),
     /// Of the chat core elsewhere.
     Post(Post),
+    /// At the listener.
+    Door(Door),
     /// Of the node's calls to itself.
     Probe(Probe),
     /// By how it ended.
@@ -61,7 +64,7 @@ pub enum Kind {
 
 impl Sample {
     /// One sample of each family.
-    pub const EACH: [Self; 37] = [
+    pub const EACH: [Self; 39] = [
         Self::Calls,
         Self::Onliners,
         Self::Legs(""),
@@ -90,6 +93,8 @@ impl Sample {
         Self::Post(Post::FactsKept),
         Self::Post(Post::FactsCollapsed),
         Self::Post(Post::FactsLost),
+        Self::Door(Door::Connections),
+        Self::Door(Door::Turned("")),
         Self::Probe(Probe::Calls("")),
         Self::Probe(Probe::Failures),
         Self::DtlsHandshakes(""),
@@ -142,6 +147,7 @@ impl Sample {
             ),
             Self::Tape(tape) => return tape.family(),
             Self::Post(post) => return post.family(),
+            Self::Door(door) => return door.family(),
             Self::Probe(probe) => return probe.family(),
             Self::DtlsHandshakes(_) => {
                 (Counter, "voxhall_dtls_handshakes_total", "DTLS handshakes ended, by outcome.")
@@ -180,6 +186,7 @@ impl Sample {
             Self::DtlsHandshakes(outcome) => Some(("outcome", outcome)),
             Self::Tape(tape) => tape.label(),
             Self::Post(_) => None,
+            Self::Door(door) => door.label(),
             Self::Probe(probe) => probe.label(),
             Self::SrtpProfile(profile) => Some(("profile", profile)),
             Self::Signals(event) => Some(("event", event)),

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use axum::Router;
 
 use super::readings::{Asked, rendering};
-use super::setup::{Others, options, recordings, retention, shared, socket_options, tokens};
+use super::setup::{
+    Others, gate_limits, offer_limits, options, recordings, retention, shared, socket_options,
+    tokens,
+};
 use super::{Fault, Speakers};
 use crate::clock::{self, Clock};
 use crate::config::{Config, CoreMode};
@@ -24,7 +27,7 @@ use crate::probe::{self, Probe};
 use crate::record::Recordings;
 use crate::record::archive::{self, Archive};
 use crate::registry::Registry;
-use crate::signal::{self, Counters, Downloads, LinkParts, Parts, Shell};
+use crate::signal::{self, Counters, Downloads, Gate, LinkParts, Parts, Shell};
 
 /// See the module's words.
 pub struct Assembly {
@@ -37,6 +40,7 @@ pub struct Assembly {
     people: Option<Arc<BuiltIn>>,
     link: Option<Arc<LinkCore>>,
     archive: Option<Arc<Archive>>,
+    pub gate: Arc<Gate>,
     /// Calls this node itself.
     probe: Arc<Probe>,
     counters: Arc<Counters>,
@@ -79,7 +83,7 @@ impl Assembly {
         let recorder = recordings.as_ref().map(|recordings| recordings.recorder());
         let (kept, counting) = (outbox.clone(), metrics.clone());
         let others = Others { core, outbox: kept, metrics: counting, clock, recorder };
-        let registry = Registry::new(Arc::new(shared(config, others)?));
+        let registry = Registry::new(Arc::new(shared(config, others)?), offer_limits(config));
         if let Some(link) = &link {
             link.join(Arc::new(registry.clone()));
         }
@@ -105,6 +109,7 @@ impl Assembly {
             people,
             link,
             archive,
+            gate: Gate::new(gate_limits(config)),
             probe,
             counters,
             metrics,
@@ -125,6 +130,7 @@ impl Assembly {
             sockets,
             people: self.people.clone(),
             counters: self.counters.clone(),
+            gate: self.gate.clone(),
             metrics: self.rendering(),
             ready: self.readiness(),
             demo: is_alone.then(|| Arc::new(demo) as Arc<dyn signal::Demo>),
@@ -147,6 +153,7 @@ impl Assembly {
             link: self.link.clone(),
             outbox: self.outbox.clone(),
             probe: self.probe.clone(),
+            gate: self.gate.clone(),
         })
     }
 

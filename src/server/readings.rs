@@ -5,12 +5,12 @@ use std::sync::Arc;
 use engine::Discard;
 
 use crate::core::link::LinkCore;
-use crate::metrics::{Metrics, Post, Sample, Sink, Source, Tape};
+use crate::metrics::{Door, Metrics, Post, Sample, Sink, Source, Tape};
 use crate::outbox::Outbox;
 use crate::probe::Probe;
 use crate::record::Recordings;
 use crate::registry::Registry;
-use crate::signal::{Counters, Ended, Refused};
+use crate::signal::{Counters, Ended, Gate, Refused, Turned};
 
 /// Whoever is asked.
 pub struct Asked {
@@ -22,14 +22,23 @@ pub struct Asked {
     pub link: Option<Arc<LinkCore>>,
     pub outbox: Option<Arc<Outbox>>,
     pub probe: Arc<Probe>,
+    pub gate: Arc<Gate>,
 }
 
 pub fn rendering(asked: Asked) -> Arc<dyn Fn() -> String + Send + Sync> {
     Arc::new(move || {
         let tapes = Tapes(asked.recordings.as_deref());
         let sockets = Sockets(asked.counters.as_deref());
+        let doors = Doors(&asked.gate);
         let link = Link(asked.link.as_deref(), asked.outbox.as_deref());
-        asked.metrics.render(&[&Node(&asked.registry), &sockets, &tapes, &link, &*asked.probe])
+        asked.metrics.render(&[
+            &Node(&asked.registry),
+            &sockets,
+            &tapes,
+            &link,
+            &*asked.probe,
+            &doors,
+        ])
     })
 }
 
@@ -111,6 +120,17 @@ impl Source for Sockets<'_> {
         }
         for reason in Ended::ALL {
             sink.add(Sample::SocketsClosed(reason.as_str()), counters.ended(reason).read());
+        }
+    }
+}
+
+struct Doors<'a>(&'a Gate);
+
+impl Source for Doors<'_> {
+    fn collect(&self, sink: &mut dyn Sink) {
+        sink.add(Sample::Door(Door::Connections), self.0.connections());
+        for why in Turned::ALL {
+            sink.add(Sample::Door(Door::Turned(why.as_str())), self.0.turned(why));
         }
     }
 }

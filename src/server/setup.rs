@@ -14,6 +14,7 @@ use crate::core::sockets::SocketOptions;
 use crate::core::sockets::bucket::Pace;
 use crate::core::tokens::{KeyFault, Keys, Tokens};
 use crate::core::{AnswerStyle, ChatCore};
+use crate::limits::STRANGER_WAIT_MAX;
 use crate::media::{Pool, PoolSpec, sdp};
 use crate::metrics::Metrics;
 use crate::outbox::{Fact, Outbox};
@@ -21,7 +22,8 @@ use crate::record::archive::Retention;
 use crate::record::line::ChatName;
 use crate::record::report::Report;
 use crate::record::{Recorder, Recordings};
-use crate::signal::{Options, Turn};
+use crate::registry::OfferLimits;
+use crate::signal::{GateLimits, Options, Turn, per_minute};
 use crate::wire::http::{Features, IceServer};
 
 /// What a call needs of the others.
@@ -123,6 +125,27 @@ pub fn retention(config: &Config) -> Retention {
 
 /// Sections that a client may offer beside those for voices: video and data, refused.
 const SECTIONS_BESIDE_SLOTS: usize = 8;
+
+pub fn offer_limits(config: &Config) -> OfferLimits {
+    let signal = &config.signal;
+    OfferLimits {
+        pace: Pace::new(signal.offers_per_s.get(), signal.offers_burst.get()),
+        candidates_max: config.sdp.candidates.get(),
+    }
+}
+
+pub fn gate_limits(config: &Config) -> GateLimits {
+    let http = &config.http;
+    let requests = http.requests_per_s.get();
+    GateLimits {
+        connections_max: http.connections_max.get(),
+        strangers_max: http.strangers_max.get(),
+        wait: STRANGER_WAIT_MAX,
+        failures: per_minute(http.wrong_tokens_per_min.get()),
+        requests: Pace::new(requests, requests),
+        proxies: http.proxies.clone(),
+    }
+}
 
 pub fn socket_options(config: &Config) -> SocketOptions {
     SocketOptions {

@@ -1,15 +1,22 @@
 //! Who a request is from, and whether its page may send it: token, device, origin.
 
-use axum::extract::Query;
-use axum::http::header::{COOKIE, HOST, ORIGIN, USER_AGENT};
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, Query, Request, State};
+use axum::http::header::{CONTENT_LENGTH, COOKIE, HOST, ORIGIN, USER_AGENT};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 
 use super::Shell;
+use super::gate::{Guest, Turned};
+use super::reply::Reply;
 use crate::core::builtin::people::device_of;
 use crate::core::directory::NoPass;
 use crate::core::sockets::Sender;
 use crate::core::{AnswerStyle, Device};
-use crate::limits::{DEVICE_CHARS_MAX, USERAGENT_CHARS_MAX};
+use crate::limits::{DEVICE_CHARS_MAX, HEADER_BYTES_MAX, HEADER_FIELDS_MAX, USERAGENT_CHARS_MAX};
 use crate::wire::BadField;
 use crate::wire::http::{ErrorCode, HttpError};
 
@@ -33,7 +40,7 @@ pub fn is_allowed(origin: &str, allowed: &[String]) -> bool {
 ///
 /// # Errors
 /// `EMPTY_TOKEN`, `INVALID_TOKEN`, or `INVALID_DATA` for a device that cannot be named so.
-pub fn sender(shell: &Shell, headers: &HeaderMap, uri: &Uri) -> Result<Sender, HttpError> {
+fn sender(shell: &Shell, headers: &HeaderMap, uri: &Uri) -> Result<Sender, HttpError> {
     let query = query(uri);
     let token = header(headers, "token")
         .or_else(|| cookie(headers, "token"))
@@ -57,6 +64,84 @@ pub fn sender(shell: &Shell, headers: &HeaderMap, uri: &Uri) -> Result<Sender, H
         useragent: useragent.chars().take(USERAGENT_CHARS_MAX).collect(),
         answer_style,
     })
+}
+
+/// Whoever sent a request, or why he is not known.
+#[derive(Clone, Debug)]
+pub struct Caller(Result<Sender, HttpError>);
+
+impl Caller {
+    /// # Errors
+    /// `EMPTY_TOKEN`, `INVALID_TOKEN`, `RATE_LIMIT`, or `INVALID_DATA`.
+    pub fn sender(&self) -> Result<Sender, HttpError> {
+        self.0.clone()
+    }
+
+    /// The same for a team's address.
+    ///
+    /// # Errors
+    /// `ACCESS_DENIED` too.
+    pub fn of(&self, team_uid: &str) -> Result<Sender, HttpError> {
+        let sender = self.sender()?;
+        team(&sender, team_uid)?;
+        Ok(sender)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let nobody = || Caller(Err(HttpError::new(ErrorCode::EmptyToken)));
+        Ok(parts.extensions.get::<Caller>().cloned().unwrap_or_else(nobody))
+    }
+}
+
+/// Looks at a request before anybody acts on it: its size, whom it is from, and whether he asks
+/// too often.
+pub async fn knock(State(shell): State<Shell>, mut request: Request, next: Next) -> Response {
+    let guest = request.extensions().get::<Guest>().cloned();
+    if let Some(guest) = &guest {
+        guest.asked();
+    }
+    let checked = check_size(request.headers(), request.uri(), shell.options().message_bytes);
+    if let Err((why, error)) = checked {
+        shell.gate.turn(why);
+        return Reply::from(error).into_response();
+    }
+    let caller = sender(&shell, request.headers(), request.uri());
+    let caller = match (&guest, caller) {
+        (Some(guest), Ok(sender)) => {
+            guest.known();
+            shell.gate.ask(sender.jid().to_string()).map(|()| sender)
+        }
+        (Some(guest), Err(error)) if error.code == ErrorCode::InvalidToken => {
+            shell.gate.fail(guest.origin(request.headers())).and(Err(error))
+        }
+        (_, caller) => caller,
+    };
+    request.extensions_mut().insert(Caller(caller));
+    next.run(request).await
+}
+
+fn check_size(headers: &HeaderMap, uri: &Uri, body_max: usize) -> Result<(), (Turned, HttpError)> {
+    let because = |why: String| HttpError::because(ErrorCode::InvalidData, why);
+    if headers.len() > HEADER_FIELDS_MAX {
+        let why = format!("more than {HEADER_FIELDS_MAX} header fields");
+        return Err((Turned::Head, because(why)));
+    }
+    let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if fields.sum::<usize>() + target > HEADER_BYTES_MAX {
+        let why = format!("a head of more than {HEADER_BYTES_MAX} bytes");
+        return Err((Turned::Head, because(why)));
+    }
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: u64| length > body_max as u64) {
+        let problem = "longer than a message may be".to_owned();
+        return Err((Turned::Body, BadField { field: "body".to_owned(), problem }.into()));
+    }
+    Ok(())
 }
 
 /// Whether the sender may use this team's addresses: his own is the only one he knows.

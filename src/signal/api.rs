@@ -3,19 +3,21 @@
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Uri};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
+use super::Shell;
+use super::access::Caller;
+use super::gate::Turned;
 use super::reply::{self, Reply};
-use super::{Shell, access};
 use crate::clock;
 use crate::core::builtin::BuiltIn;
 use crate::core::builtin::people::Full;
 use crate::core::directory::{Directory, Pass};
 use crate::core::sockets::Sender;
 use crate::core::{Jid, Person, Question, Refusal, Reply as Answer};
-use crate::limits::{JID_BYTES_MAX, MESSAGE_BYTES_MAX};
+use crate::limits::{CONFIRM_ID_CHARS_MAX, JID_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::wire::fields::{Fields, display_name, parse_json};
 use crate::wire::http::{self, ChatInfo, ErrorCode, HttpError, Login, Me, WhoAmI};
 use crate::wire::{BadField, ClientEvent, Unusable, time};
@@ -31,11 +33,11 @@ pub async fn time() -> Reply {
 }
 
 /// Whoever shows who he is gets passwords of his own for TURN: they cost whoever pays its traffic.
-pub async fn features(State(shell): State<Shell>, headers: HeaderMap, uri: Uri) -> Response {
+pub async fn features(State(shell): State<Shell>, caller: Caller) -> Response {
     let options = shell.options();
     let mut features = options.features.clone();
     if let Some(turn) = &options.turn
-        && let Ok(sender) = access::sender(&shell, &headers, &uri)
+        && let Ok(sender) = caller.sender()
     {
         let now = clock::wall().as_nanos() / 1_000_000_000;
         features.ice_servers.extend(turn.servers(sender.jid().as_str(), now));
@@ -62,7 +64,7 @@ pub async fn demo_login(State(shell): State<Shell>, body: Body) -> Reply {
 }
 
 async fn login(shell: &Shell, body: Body) -> Result<Value, HttpError> {
-    let body = json(body)?;
+    let body = json(shell, body)?;
     let fields = Fields::of(Some(&body), "body", "")?;
     let no_record = fields.flag_if("no_record")?.unwrap_or(false);
     let people = people(shell)?;
@@ -72,19 +74,15 @@ async fn login(shell: &Shell, body: Body) -> Result<Value, HttpError> {
     Ok(http::value(&Login { token, me: me(&pass.person), team: pass.team, chats }))
 }
 
-pub async fn who_am_i(State(shell): State<Shell>, headers: HeaderMap, uri: Uri) -> Reply {
+pub async fn who_am_i(caller: Caller) -> Reply {
     let who =
         |sender: Sender| WhoAmI { me: me(&sender.pass.person), team: sender.pass.team.clone() };
-    access::sender(&shell, &headers, &uri).map(|sender| http::value(&who(sender))).into()
+    caller.sender().map(|sender| http::value(&who(sender))).into()
 }
 
-pub async fn chats(
-    State(shell): State<Shell>,
-    Path(team): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Reply {
-    member(&shell, &team, &headers, &uri)
+pub async fn chats(State(shell): State<Shell>, Path(team): Path<String>, caller: Caller) -> Reply {
+    caller
+        .of(&team)
         .map(|sender| http::value(&shell.sockets.directory().chats(&sender.pass)))
         .into()
 }
@@ -92,13 +90,12 @@ pub async fn chats(
 pub async fn add_group(
     State(shell): State<Shell>,
     Path(team): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
+    caller: Caller,
     body: Body,
 ) -> Reply {
     let add = async {
-        member(&shell, &team, &headers, &uri)?;
-        let name = display_name(&Fields::of(Some(&json(body)?), "body", "")?)?;
+        caller.of(&team)?;
+        let name = display_name(&Fields::of(Some(&json(&shell, body)?), "body", "")?)?;
         let group = people(&shell)?.add_group(name).await?;
         Ok(http::value(&ChatInfo {
             jid: group.jid.to_string(),
@@ -109,44 +106,35 @@ pub async fn add_group(
     Reply(add.await)
 }
 
-pub async fn calls(
-    State(shell): State<Shell>,
-    Path(team): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Reply {
-    member(&shell, &team, &headers, &uri)
-        .map(|sender| http::calls(&shell.sockets.calls_of(&sender.pass)))
-        .into()
+pub async fn calls(State(shell): State<Shell>, Path(team): Path<String>, caller: Caller) -> Reply {
+    caller.of(&team).map(|sender| http::calls(&shell.sockets.calls_of(&sender.pass))).into()
 }
 
 pub async fn call(
     State(shell): State<Shell>,
     Path((team, uid)): Path<(String, String)>,
-    headers: HeaderMap,
-    uri: Uri,
+    caller: Caller,
 ) -> Reply {
-    Reply(ask(&shell, &team, &uid, (&headers, &uri), Question::State).await)
+    Reply(ask(&shell, &team, &uid, &caller, Question::State).await)
 }
 
 /// "Why can't I hear": every leg of the call.
 pub async fn legs(
     State(shell): State<Shell>,
     Path((team, uid)): Path<(String, String)>,
-    headers: HeaderMap,
-    uri: Uri,
+    caller: Caller,
 ) -> Reply {
-    Reply(ask(&shell, &team, &uid, (&headers, &uri), Question::Legs).await)
+    Reply(ask(&shell, &team, &uid, &caller, Question::Legs).await)
 }
 
 async fn ask(
     shell: &Shell,
     team: &str,
     uid: &str,
-    (headers, uri): (&HeaderMap, &Uri),
+    caller: &Caller,
     question: Question,
 ) -> Result<Value, HttpError> {
-    let sender = member(shell, team, headers, uri)?;
+    let sender = caller.of(team)?;
     let reply = shell.sockets.ask(&sender.pass, uid, question).await;
     reply.as_ref().map(told).ok_or(HttpError::new(ErrorCode::NotFound))
 }
@@ -162,16 +150,16 @@ fn told(answer: &Answer) -> Value {
 pub async fn record(
     State(shell): State<Shell>,
     Path((team, uid)): Path<(String, String)>,
+    caller: Caller,
     headers: HeaderMap,
-    uri: Uri,
     body: Body,
 ) -> Reply {
     let record = async {
-        let sender = member(&shell, &team, &headers, &uri)?;
-        let on = Fields::of(Some(&json(body)?), "body", "")?.flag_if("audiorecord")?;
+        let sender = caller.of(&team)?;
+        let on = Fields::of(Some(&json(&shell, body)?), "body", "")?.flag_if("audiorecord")?;
         let audiorecord = on.unwrap_or(false);
         let event = |jid| ClientEvent::Record { jid, uid: uid.clone(), audiorecord };
-        on_call(&shell, &sender, &uid, event).await
+        on_call(&shell, &sender, &uid, key(&headers)?, event).await
     };
     Reply(record.await)
 }
@@ -180,16 +168,16 @@ pub async fn record(
 pub async fn kick(
     State(shell): State<Shell>,
     Path((team, uid)): Path<(String, String)>,
+    caller: Caller,
     headers: HeaderMap,
-    uri: Uri,
     body: Body,
 ) -> Reply {
     let kick = async {
-        let sender = member(&shell, &team, &headers, &uri)?;
-        let body = json(body)?;
+        let sender = caller.of(&team)?;
+        let body = json(&shell, body)?;
         let onliner = Fields::of(Some(&body), "body", "")?.word("onliner", JID_BYTES_MAX)?;
         let event = |jid| ClientEvent::Kick { jid, onliner: onliner.to_owned() };
-        on_call(&shell, &sender, &uid, event).await
+        on_call(&shell, &sender, &uid, key(&headers)?, event).await
     };
     Reply(kick.await)
 }
@@ -199,19 +187,25 @@ async fn on_call(
     shell: &Shell,
     sender: &Sender,
     uid: &str,
+    key: Key,
     event: impl FnOnce(String) -> ClientEvent,
 ) -> Result<Value, HttpError> {
     let reader = &sender.pass;
     let jid = shell.sockets.chat_of_call(reader, uid);
     let jid = jid.ok_or(HttpError::new(ErrorCode::NotFound))?;
-    act(shell, sender, event(jid)).await?;
+    act(shell, sender, key, event(jid)).await?;
     let state = shell.sockets.ask(reader, uid, Question::State).await;
     // The last one may have been put out.
     Ok(state.as_ref().map_or(Value::Null, told))
 }
 
-async fn act(shell: &Shell, sender: &Sender, event: ClientEvent) -> Result<Value, HttpError> {
-    let produced = shell.sockets.act(sender, event).await.map_err(refused)?;
+async fn act(
+    shell: &Shell,
+    sender: &Sender,
+    key: Key,
+    event: ClientEvent,
+) -> Result<Value, HttpError> {
+    let produced = shell.sockets.act(sender, event, key.as_deref()).await.map_err(refused)?;
     Ok(produced.map_or_else(|| Value::Object(Default::default()), |json| http::reread(&json)))
 }
 
@@ -219,15 +213,15 @@ async fn act(shell: &Shell, sender: &Sender, event: ClientEvent) -> Result<Value
 pub async fn event(
     State(shell): State<Shell>,
     Path((team, name)): Path<(String, String)>,
+    caller: Caller,
     headers: HeaderMap,
-    uri: Uri,
     body: Body,
 ) -> Reply {
     let act = async {
-        let sender = member(&shell, &team, &headers, &uri)?;
-        let params = json(body)?;
+        let sender = caller.of(&team)?;
+        let params = json(&shell, body)?;
         let event = ClientEvent::parse(&name, Some(&params)).map_err(unusable)?;
-        act(&shell, &sender, event).await
+        act(&shell, &sender, key(&headers)?, event).await
     };
     Reply(act.await)
 }
@@ -246,16 +240,11 @@ pub async fn demo(State(shell): State<Shell>) -> Reply {
     demo.map(|demo| http::demo(demo.is_running())).into()
 }
 
-pub async fn start_demo(
-    State(shell): State<Shell>,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Body,
-) -> Reply {
+pub async fn start_demo(State(shell): State<Shell>, caller: Caller, body: Body) -> Reply {
     let start = || {
         let demo = shell.demo.as_ref().ok_or(HttpError::new(ErrorCode::NotFound))?;
-        let sender = access::sender(&shell, &headers, &uri)?;
-        let body = json(body)?;
+        let sender = caller.sender()?;
+        let body = json(&shell, body)?;
         let jid = Fields::of(Some(&body), "body", "")?.text_if("jid", MESSAGE_BYTES_MAX)?;
         let chat = jid.map(|jid| known_chat(&shell, &sender.pass, jid)).transpose()?;
         let people = demo.start(chat);
@@ -276,21 +265,27 @@ fn known_chat(shell: &Shell, pass: &Pass, jid: &str) -> Result<Jid, HttpError> {
     Jid::parse(jid).ok_or(HttpError::new(ErrorCode::NotFound))
 }
 
-pub(super) fn member(
-    shell: &Shell,
-    team: &str,
-    headers: &HeaderMap,
-    uri: &Uri,
-) -> Result<Sender, HttpError> {
-    let sender = access::sender(shell, headers, uri)?;
-    access::team(&sender, team)?;
-    Ok(sender)
+/// What tells a request that is sent again from another one.
+type Key = Option<String>;
+
+/// `Idempotency-Key`, of as many characters as a `confirm_id`, which it is by HTTP.
+fn key(headers: &HeaderMap) -> Result<Key, HttpError> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| (1..=CONFIRM_ID_CHARS_MAX).contains(&key.len()));
+    let bad = || {
+        let problem = format!("expected 1 to {CONFIRM_ID_CHARS_MAX} ASCII characters");
+        BadField { field: "idempotency-key".to_owned(), problem }
+    };
+    key.map(|key| Some(key.to_owned())).ok_or_else(|| bad().into())
 }
 
 /// An absent body reads as `null`: an event may have no params.
-pub(super) fn json(body: Body) -> Result<Value, HttpError> {
+pub(super) fn json(shell: &Shell, body: Body) -> Result<Value, HttpError> {
     let bad = |problem: String| HttpError::from(BadField { field: "body".to_owned(), problem });
-    let too_long = |_| bad("longer than a message may be".to_owned());
+    let too_long = |_| {
+        shell.gate.turn(Turned::Body);
+        bad("longer than a message may be".to_owned())
+    };
     let bytes = body.map_err(too_long)?;
     if bytes.is_empty() {
         return Ok(Value::Null);

@@ -15,6 +15,7 @@ use hyper::upgrade::OnUpgrade;
 use sha2::{Digest, Sha256};
 use tracing::{debug, info, warn};
 
+use super::gate::Guest;
 use super::reply::{self, Reply};
 use super::upgrade;
 use crate::core::link::{LinkCore, dial, peer};
@@ -54,17 +55,27 @@ pub fn route(link: Option<LinkParts>) -> Router {
 
 async fn envelope(request: Request, next: Next) -> Response {
     let came_at = Instant::now();
+    if let Some(guest) = request.extensions().get::<Guest>() {
+        guest.asked();
+    }
     reply::wrapped(next.run(request).await, came_at.elapsed())
 }
 
 /// The core dials: `docs/core.md`.
 async fn dialled(State(door): Door, mut request: Request) -> Response {
+    let guest = request.extensions().get::<Guest>().cloned();
     let Some(secret) = &door.secret else {
         return Reply::from(HttpError::new(ErrorCode::NotFound)).into_response();
     };
     if !shows(request.headers(), secret) {
         warn!("a core link was refused: wrong secret");
-        return Reply::from(HttpError::new(ErrorCode::InvalidToken)).into_response();
+        let failed = guest.as_ref().map(|it| it.gate().fail(it.origin(request.headers())));
+        let refused = failed.and_then(Result::err);
+        let refused = refused.unwrap_or_else(|| HttpError::new(ErrorCode::InvalidToken));
+        return Reply::from(refused).into_response();
+    }
+    if let Some(guest) = &guest {
+        guest.known();
     }
     let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let (Some(accept), Some(on_upgrade)) = (upgrade::accept(request.headers()), on_upgrade) else {
@@ -79,6 +90,8 @@ async fn dialled(State(door): Door, mut request: Request) -> Response {
         } else {
             debug!("the core went before the handshake was finished");
         }
+        // Its place is taken until here.
+        drop(guest);
     });
     upgrade::switching(accept)
 }

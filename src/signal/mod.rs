@@ -7,6 +7,7 @@ mod access;
 mod api;
 mod counters;
 mod downloads;
+mod gate;
 mod link;
 mod page;
 mod pieces;
@@ -33,6 +34,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use self::counters::{Counter, Counters, Ended, Gauge, Refused};
 pub use self::downloads::Downloads;
+pub use self::gate::{Gate, GateLimits, Turned, per_minute};
 pub use self::link::{LinkParts, route as link_route, router as link_router};
 pub use self::serve::{serve, serve_people};
 pub use self::tls::{Tls, TlsFault, of_files, self_signed};
@@ -77,6 +79,7 @@ pub struct Parts {
     /// Of the built-in core; `None` where a token of another's lets people in.
     pub people: Option<Arc<BuiltIn>>,
     pub counters: Arc<Counters>,
+    pub gate: Arc<Gate>,
     /// The text of `/metrics`.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Whether calls are taken; if not, why.
@@ -173,10 +176,14 @@ pub fn router(shell: Shell) -> Router {
         None => routes.fallback(page::none),
     };
     routes
+        .layer(from_fn_with_state(shell.clone(), access::knock))
         .layer(from_fn_with_state(shell.clone(), reply::envelope))
         .layer(other_origins(shell.clone()))
         .with_state(shell)
 }
+
+const TOKEN: HeaderName = HeaderName::from_static("token");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Pages of the chat whose people come to this node may read its answers (Fetch standard, CORS).
 fn other_origins(shell: Shell) -> CorsLayer {
@@ -187,7 +194,7 @@ fn other_origins(shell: Shell) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(is_known))
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
-        .allow_headers([CONTENT_TYPE, HeaderName::from_static("token")])
+        .allow_headers([CONTENT_TYPE, TOKEN, IDEMPOTENCY_KEY])
         .max_age(Duration::from_secs(3_600))
 }
 

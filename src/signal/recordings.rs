@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tracing::error;
 
-use super::api::{Body, json as body_json, member};
+use super::access::Caller;
+use super::api::{Body, json as body_json};
 use super::downloads::{Sent, Source};
 use super::reply::Reply;
 use super::{Shell, access};
@@ -37,11 +38,11 @@ struct Asker {
 pub async fn list(
     State(shell): State<Shell>,
     Path(team): Path<String>,
-    headers: HeaderMap,
+    caller: Caller,
     uri: Uri,
 ) -> Reply {
     let list = async {
-        let asker = Asker::of(&shell, &team, &headers, &uri)?;
+        let asker = Asker::of(&shell, &team, &caller)?;
         let query = recordings::query(&access::query(&uri))?;
         let reader = asker.reader.clone();
         let page = asker.archive(move |archive| archive.list(&query, &reader)).await?;
@@ -55,11 +56,10 @@ pub async fn list(
 pub async fn view(
     State(shell): State<Shell>,
     Path((team, id)): Path<(String, String)>,
-    headers: HeaderMap,
-    uri: Uri,
+    caller: Caller,
 ) -> Reply {
     let view = async {
-        let asker = Asker::of(&shell, &team, &headers, &uri)?;
+        let asker = Asker::of(&shell, &team, &caller)?;
         let (entry, _) = asker.entry(&id).await?;
         let id = entry.id.clone();
         let is_finished = entry.ended.is_some();
@@ -77,14 +77,13 @@ pub async fn view(
 pub async fn change(
     State(shell): State<Shell>,
     Path((team, id)): Path<(String, String)>,
-    headers: HeaderMap,
-    uri: Uri,
+    caller: Caller,
     body: Body,
 ) -> Reply {
     let change = async {
-        let asker = Asker::of(&shell, &team, &headers, &uri)?;
+        let asker = Asker::of(&shell, &team, &caller)?;
         let entry = asker.entry_to_change(&id).await?;
-        let change = recordings::change(&body_json(body)?)?;
+        let change = recordings::change(&body_json(&shell, body)?)?;
         let marked = asker.archive(move |archive| archive.mark(&entry.id, change)).await?;
         Ok(value(&asker.summary(marked.ok_or_else(unknown)?)))
     };
@@ -94,11 +93,10 @@ pub async fn change(
 pub async fn delete(
     State(shell): State<Shell>,
     Path((team, id)): Path<(String, String)>,
-    headers: HeaderMap,
-    uri: Uri,
+    caller: Caller,
 ) -> Reply {
     let delete = async {
-        let asker = Asker::of(&shell, &team, &headers, &uri)?;
+        let asker = Asker::of(&shell, &team, &caller)?;
         let entry = asker.entry_to_change(&id).await?;
         let (now, by) = (clock::wall(), asker.reader.jid.to_string());
         let delete = move |archive: &Archive| archive.delete(now, &entry.id, &by, Why::Asked);
@@ -119,11 +117,12 @@ pub async fn file(
     State(shell): State<Shell>,
     Path((team, id, name)): Path<(String, String, String)>,
     method: Method,
+    caller: Caller,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
     let file = async {
-        let asker = Asker::of(&shell, &team, &headers, &uri)?;
+        let asker = Asker::of(&shell, &team, &caller)?;
         let (entry, _) = asker.entry(&id).await?;
         if !is_file_name(&name) || name.ends_with(PART) || name == UPLOAD {
             return Err(unknown());
@@ -148,8 +147,8 @@ pub async fn file(
 }
 
 impl Asker {
-    fn of(shell: &Shell, team: &str, headers: &HeaderMap, uri: &Uri) -> Result<Self, HttpError> {
-        let sender = member(shell, team, headers, uri)?;
+    fn of(shell: &Shell, team: &str, caller: &Caller) -> Result<Self, HttpError> {
+        let sender = caller.of(team)?;
         let reader = shell.sockets.directory().reader(&sender.pass);
         let off = || HttpError::because(ErrorCode::NotFound, "this server does not record");
         let archive = shell.archive.clone().ok_or_else(off)?;

@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
+use super::gate::Turned;
 use super::{Shell, access};
 use crate::limits::REQUEST_MAX;
 use crate::wire::http::{ErrorCode, HttpError, body};
@@ -68,7 +69,10 @@ pub async fn envelope(State(shell): State<Shell>, request: Request, next: Next) 
         } else {
             let too_slow = || HttpError::because(ErrorCode::Internal, "the request took too long");
             let answered = tokio::time::timeout(REQUEST_MAX, next.run(request)).await;
-            answered.unwrap_or_else(|_| Reply::from(too_slow()).into_response())
+            answered.unwrap_or_else(|_| {
+                shell.gate.turn(Turned::Slow);
+                Reply::from(too_slow()).into_response()
+            })
         };
     if response.status().is_client_error() || response.status().is_server_error() {
         shell.counters.http_errors.add(1);

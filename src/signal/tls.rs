@@ -6,17 +6,17 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use axum_server::tls_rustls::RustlsConfig;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::TlsAcceptor;
 
 /// A certificate with its key, ready to serve.
 #[derive(Clone, Debug)]
-pub struct Tls(pub(super) RustlsConfig);
+pub struct Tls(Arc<RwLock<Arc<ServerConfig>>>);
 
 /// Our machine's fault: no https.
 #[derive(Debug, thiserror::Error)]
@@ -38,16 +38,26 @@ pub enum TlsFault {
 /// # Errors
 /// One of them cannot be read, or they do not belong together.
 pub fn of_files(cert: &Path, key: &Path) -> Result<Tls, TlsFault> {
-    Ok(Tls(RustlsConfig::from_config(Arc::new(read(cert, key)?))))
+    Ok(Tls::new(read(cert, key)?))
 }
 
 impl Tls {
+    fn new(config: ServerConfig) -> Tls {
+        Tls(Arc::new(RwLock::new(Arc::new(config))))
+    }
+
+    /// For the next connection.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
     /// Reads the files again: new connections get what stands there now.
     ///
     /// # Errors
     /// As [`of_files`]; the former one goes on being served.
     pub fn renew(&self, cert: &Path, key: &Path) -> Result<(), TlsFault> {
-        self.0.reload_from_config(Arc::new(read(cert, key)?));
+        let config = Arc::new(read(cert, key)?);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
     }
 }
@@ -85,7 +95,7 @@ pub fn self_signed(folder: &Path, names: Vec<String>) -> Result<Tls, TlsFault> {
     let config = config(vec![cert], key.into());
     let mut config = config.map_err(|source| TlsFault::Kept { path: cert_path, source })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Tls(RustlsConfig::from_config(Arc::new(config))))
+    Ok(Tls::new(config))
 }
 
 fn config(

@@ -17,6 +17,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tracing::debug;
 
+use super::access::Caller;
+use super::gate::Guest;
 use super::reply::Reply;
 use super::{Shell, access, socket};
 use crate::core::sockets::{Attached, Sender};
@@ -28,13 +30,19 @@ use crate::wire::{BadField, ServerEvent};
 pub async fn messaging(
     State(shell): State<Shell>,
     Path(team): Path<String>,
+    caller: Caller,
     mut request: Request,
 ) -> Response {
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
-    match open(&shell, &team, &request) {
+    let guest = request.extensions().get::<Guest>().cloned();
+    match open(&shell, &team, &caller, &request) {
         Ok((accept, sender, attached)) => {
             if let Some(upgrade) = upgrade {
-                tokio::spawn(run(shell, upgrade, sender, attached));
+                tokio::spawn(async move {
+                    run(shell, upgrade, sender, attached).await;
+                    // Its place is taken until here.
+                    drop(guest);
+                });
             }
             switching(accept)
         }
@@ -76,13 +84,14 @@ impl Refused {
 fn open(
     shell: &Shell,
     team: &str,
+    caller: &Caller,
     request: &Request,
 ) -> Result<(HeaderValue, Sender, Attached), Refused> {
     let headers = request.headers();
     if !access::is_origin_known(headers, &shell.options().origins) {
         return Err(HttpError::because(ErrorCode::AccessDenied, "a page of another origin").into());
     }
-    let sender = access::sender(shell, headers, request.uri())?;
+    let sender = caller.sender()?;
     access::team(&sender, team).map_err(|error| Refused { error, code: "INVALID_TEAM" })?;
     let accept = accept(headers).ok_or_else(|| BadField {
         field: "upgrade".to_owned(),

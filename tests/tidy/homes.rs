@@ -45,7 +45,6 @@ pub const HOMES: &[Home] = &[
     home("dashmap", &["src/registry"], "only finding a call's task is shared by threads"),
     home("prometheus", &["src/metrics"], "others count in plain integers and are asked for them"),
     home("axum", &["src/signal", "src/server"], "HTTP ends where signalling begins"),
-    home("axum_server", &["src/signal", "src/server"], "HTTP ends where signalling begins"),
     home(
         "tokio_tungstenite",
         &["src/core/link", "src/demo", "src/signal", "tests/", "loadtest/"],

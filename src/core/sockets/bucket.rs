@@ -1,6 +1,10 @@
 //! How fast one sender may send: a token bucket. Knows no clock: time comes in.
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::{Duration, Instant};
+
+use crate::limits::BUCKETS_MAX;
 
 /// A sender's allowance: one message every `refill`, `burst` of them at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +41,11 @@ impl Bucket {
         has
     }
 
+    fn is_full(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        self.tokens == self.pace.burst
+    }
+
     fn refill(&mut self, now: Instant) {
         let passed = now.duration_since(self.refilled_at);
         let due = passed.as_nanos() / self.pace.refill.as_nanos().max(1);
@@ -51,6 +60,36 @@ impl Bucket {
                 self.refilled_at = now;
             }
         }
+    }
+}
+
+/// A bucket for each of many senders, of whom nothing is kept once his is full again.
+#[derive(Debug)]
+pub struct Buckets<K> {
+    pace: Pace,
+    of: HashMap<K, Bucket>,
+    /// From when on the full ones are looked for.
+    swept: Instant,
+}
+
+impl<K: Eq + Hash> Buckets<K> {
+    pub fn new(now: Instant, pace: Pace) -> Self {
+        Self { pace, of: HashMap::new(), swept: now }
+    }
+
+    /// Takes a token of `who`; `false` where there is none. Where there are more senders at once
+    /// than are told apart, a new one is let pass.
+    pub fn take(&mut self, now: Instant, who: K) -> bool {
+        if self.of.len() >= BUCKETS_MAX && !self.of.contains_key(&who) {
+            if now >= self.swept + self.pace.refill {
+                self.swept = now;
+                self.of.retain(|_, bucket| !bucket.is_full(now));
+            }
+            if self.of.len() >= BUCKETS_MAX {
+                return true;
+            }
+        }
+        self.of.entry(who).or_insert_with(|| Bucket::new(now, self.pace)).take(now)
     }
 }
 
@@ -76,6 +115,21 @@ mod tests {
         };
         assert_eq!(passed_of(20), 2000);
         assert!(passed_of(21) < 2100);
+    }
+
+    #[test]
+    fn senders_have_buckets_of_their_own_and_those_that_are_full_make_room() {
+        let now = Instant::now();
+        let pace = Pace { refill: Duration::from_secs(1), burst: 1 };
+        let mut buckets = Buckets::new(now, pace);
+        assert!((0..BUCKETS_MAX).all(|who| buckets.take(now, who)));
+        assert!((0..BUCKETS_MAX).all(|who| !buckets.take(now, who)));
+        // One more is not told apart from any other, and nobody pays for it.
+        assert!((0..2).all(|_| buckets.take(now, BUCKETS_MAX)));
+        let later = now + pace.refill;
+        assert!(buckets.take(later, BUCKETS_MAX));
+        assert!(!buckets.take(later, BUCKETS_MAX));
+        assert_eq!(buckets.of.len(), 1);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 
 use self::bucket::Pace;
 use self::mail::Letter;
+use self::repeats::Seen;
 use self::session::{Asked, ConfirmIds};
 use self::sessions::Sessions;
 pub use self::sessions::{Attached, TooManySockets};
@@ -139,7 +140,8 @@ impl Sockets {
     }
 
     /// The same by HTTP: what the event produced for the sender's device comes back as JSON text,
-    /// where there is such a thing; the sockets get it as well.
+    /// where there is such a thing; the sockets get it as well. One that came under the same `key`
+    /// is not acted on again.
     ///
     /// # Errors
     /// The node's or the core's refusal, or `too_fast`.
@@ -147,9 +149,13 @@ impl Sockets {
         &self,
         sender: &Sender,
         event: ClientEvent,
+        key: Option<&str>,
     ) -> Result<Option<Arc<str>>, Refusal> {
         let session = self.session_of(&sender.device, &sender.pass);
         let _one_at_a_time = session.acting.lock().await;
+        if key.is_some_and(|key| session.note(Instant::now(), key) == Seen::Repeat) {
+            return Ok(None);
+        }
         let asked = asked(&event);
         if !session.ask(Instant::now(), asked) {
             session.unask();

@@ -20,7 +20,9 @@ use crate::core::fake_node::FakeNode;
 use crate::core::sockets::bucket::Pace;
 use crate::core::sockets::{SocketOptions, Sockets};
 use crate::core::test_folder::TestFolder;
-use crate::signal::{Counters, Demo, Options, PATIENCE, Parts, Shell, router, serve_people};
+use crate::signal::{
+    Counters, Demo, Gate, GateLimits, Options, PATIENCE, Parts, Shell, router, serve_people,
+};
 
 /// Fifty at once, and no refill while a test runs.
 pub const FIFTY: Pace = Pace { refill: Duration::from_secs(3600), burst: 50 };
@@ -29,6 +31,7 @@ pub struct House {
     pub address: SocketAddr,
     pub node: Arc<FakeNode>,
     pub counters: Arc<Counters>,
+    pub gate: Arc<Gate>,
     stop: oneshot::Sender<()>,
     served: JoinHandle<std::io::Result<()>>,
 }
@@ -61,16 +64,22 @@ impl House {
     }
 
     pub async fn with(folder: &TestFolder, options: Options) -> Self {
+        Self::behind(folder, options, GateLimits::default()).await
+    }
+
+    pub async fn behind(folder: &TestFolder, options: Options, limits: GateLimits) -> Self {
         let people = BuiltIn::open(folder.path()).unwrap();
         let paced = SocketOptions { http_pace: FIFTY, ..SocketOptions::default() };
         let sockets = Sockets::open(people.clone(), paced);
         let node = FakeNode::new(sockets.clone());
         sockets.join(node.clone());
         let counters = Arc::<Counters>::default();
+        let gate = Gate::new(limits);
         let parts = Parts {
             sockets,
             people: Some(people),
             counters: counters.clone(),
+            gate: gate.clone(),
             metrics: Arc::new(|| "voxhall_sockets 0\n".to_owned()),
             ready: Arc::new(|| Err("draining".to_owned())),
             demo: Some(Arc::new(OneDemo)),
@@ -85,7 +94,7 @@ impl House {
         let stopped = async { drop(stopped.await) };
         let served =
             tokio::spawn(serve_people(shell.clone(), router(shell), listener, None, stopped));
-        Self { address, node, counters, stop, served }
+        Self { address, node, counters, gate, stop, served }
     }
 
     pub async fn close(self) {
