@@ -30,7 +30,7 @@ impl CallTask {
                     self.deliver(device_of(who, &device), ServerEvent::Leave { jid, uid, reason });
                 }
                 Effect::MutedAll { by } => {
-                    self.tell_call(Some(&by), |jid| ServerEvent::MuteAll { jid, muted: true });
+                    self.tell_call(by.as_ref(), |jid| ServerEvent::MuteAll { jid, muted: true });
                 }
                 Effect::Talking { who, level, to } => self.tell_talking(&who, level, to),
                 Effect::Restart { who, device } => {
@@ -344,7 +344,8 @@ pub(super) fn link_word(link: Option<Link>) -> &'static str {
 
 pub(super) fn muted_by(onliner: &Onliner) -> String {
     match &onliner.mute {
-        Mute::Off => String::new(),
+        // Nobody of the chat did it.
+        Mute::Off | Mute::ByOperator => String::new(),
         Mute::BySelf => onliner.who.to_string(),
         Mute::ByModerator(by) => by.to_string(),
     }

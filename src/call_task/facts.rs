@@ -2,7 +2,7 @@
 //! the core gave them.
 
 use engine::Jid;
-use engine::call::{Fact, FactKind, Targets};
+use engine::call::{Fact, FactKind, Finish, Targets};
 use serde_json::{Value, json};
 
 use super::CallTask;
@@ -41,7 +41,10 @@ fn told(kind: &FactKind) -> (&'static str, Value) {
         FactKind::Started => ("started", json!({})),
         FactKind::Joined => ("joined", json!({})),
         FactKind::Left { reason } => ("left", json!({ "reason": reason.label() })),
-        FactKind::Muted { by } => ("muted", json!({ "by": by.as_str() })),
+        FactKind::Muted { by } => {
+            let by = by.as_ref().map_or(OPERATOR, Jid::as_str);
+            ("muted", json!({ "by": by }))
+        }
         FactKind::Unmuted => ("unmuted", json!({})),
         FactKind::Rung { targets } => ("rung", people(targets)),
         FactKind::AnsweredElsewhere { device } => {
@@ -52,9 +55,16 @@ fn told(kind: &FactKind) -> (&'static str, Value) {
         FactKind::Missed { targets } => ("missed", people(targets)),
         FactKind::RecordOn => ("record_on", json!({})),
         FactKind::RecordOff => ("record_off", json!({})),
-        FactKind::Finished { start } => {
-            let reason = if start.is_some() { "left" } else { "unanswered" };
+        FactKind::Finished { start, why } => {
+            let reason = match (why, start) {
+                (Finish::Ended, _) => "ended",
+                (Finish::Left, Some(_)) => "left",
+                (Finish::Left, None) => "unanswered",
+            };
             ("finished", json!({ "reason": reason }))
         }
     }
 }
+
+/// Who muted somebody, where nobody of the chat did.
+const OPERATOR: &str = "";

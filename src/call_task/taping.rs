@@ -142,8 +142,11 @@ impl CallTask {
             (Mute::ByModerator(by), _) if former != Some(&onliner.mute) => {
                 self.tape(Event::Muted { jid, by: by.to_string() });
             }
+            (Mute::ByOperator, _) if former != Some(&onliner.mute) => {
+                self.tape(Event::Muted { jid, by: String::new() });
+            }
             (Mute::Off, true) => self.tape(Event::Unmuted { jid }),
-            (Mute::Off | Mute::BySelf | Mute::ByModerator(_), _) => {}
+            (Mute::Off | Mute::BySelf | Mute::ByModerator(_) | Mute::ByOperator, _) => {}
         }
     }
 

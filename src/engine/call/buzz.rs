@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Call, DeviceName, Effect, FactKind, Phase, Place, Refusal, Ringing, Targets};
+use super::{Call, DeviceName, Effect, FactKind, Finish, Phase, Place, Refusal, Ringing, Targets};
 use crate::{Jid, Now, Time};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +156,7 @@ impl Call {
         self.stop_ringing();
         self.changed(now);
         if self.phase == Phase::Calling {
-            self.finish(now);
+            self.finish(now, Finish::Left);
         }
     }
 

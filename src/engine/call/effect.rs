@@ -20,8 +20,8 @@ pub enum Effect {
     State { gentime: i64 },
     /// `server.call.sound` to the onliner's devices.
     Sound { who: Jid, muted: bool },
-    /// `server.call.muteall` to everybody in the call but `by`.
-    MutedAll { by: Jid },
+    /// `server.call.muteall` to everybody in the call but `by`, where one of them did it.
+    MutedAll { by: Option<Jid> },
     /// `server.call.talking`: somebody began, or ceased (`None`).
     Talking { who: Jid, level: Option<Level>, to: Audience },
     /// `server.call.restart` to one device: its media is lost on our side.

@@ -26,7 +26,8 @@ pub enum FactKind {
     },
     /// Told with the state, so no faster than that.
     Muted {
-        by: Jid,
+        /// `None`: the operator.
+        by: Option<Jid>,
     },
     Unmuted,
     Rung {
@@ -52,7 +53,17 @@ pub enum FactKind {
     /// The last one.
     Finished {
         start: Option<Wall>,
+        why: Finish,
     },
+}
+
+/// What a call's end comes of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// The last one went.
+    Left,
+    /// The operator ended it.
+    Ended,
 }
 
 impl Call {
@@ -74,8 +85,9 @@ impl Call {
         for (who, mute) in changed {
             let kind = match mute {
                 Mute::Off => FactKind::Unmuted,
-                Mute::BySelf => FactKind::Muted { by: who.clone() },
-                Mute::ByModerator(by) => FactKind::Muted { by },
+                Mute::BySelf => FactKind::Muted { by: Some(who.clone()) },
+                Mute::ByModerator(by) => FactKind::Muted { by: Some(by) },
+                Mute::ByOperator => FactKind::Muted { by: None },
             };
             self.note(now, Some(&who), kind);
         }

@@ -55,6 +55,8 @@ pub enum Input {
         who: Jid,
         on: bool,
     },
+    /// By the operator of the server, who is nobody in the call.
+    Operate(Deed),
     /// What is recorded arrives on the disk, or does not: it is full.
     Recorder {
         writes: bool,
@@ -88,6 +90,29 @@ pub enum Input {
         leg: LegId,
         slots: usize,
     },
+}
+
+/// What the operator does; of the people nobody is told who it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Puts an onliner out, with all his devices.
+    Kick {
+        who: Jid,
+    },
+    /// Mutes one, who may unmute himself.
+    Mute {
+        who: Jid,
+    },
+    /// Mutes everybody; `sticky` as in `Input::MuteAll`.
+    MuteAll {
+        sticky: bool,
+    },
+    LiftMute,
+    Record {
+        on: bool,
+    },
+    /// Puts everybody out: the call is over.
+    End,
 }
 
 /// A device's offer: it starts the call, joins it, or replaces the device's leg.

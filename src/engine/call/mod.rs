@@ -10,6 +10,7 @@ mod fact;
 mod input;
 mod moderate;
 mod onliner;
+mod operate;
 mod record;
 mod roster;
 mod sections;
@@ -22,8 +23,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use effect::{Audience, Effect, LegEnd, Ringing};
-pub use fact::{Fact, FactKind};
-pub use input::{DeviceName, Growth, Input, Join, Refusal, Seen, Targets};
+pub use fact::{Fact, FactKind, Finish};
+pub use input::{Deed, DeviceName, Growth, Input, Join, Refusal, Seen, Targets};
 pub use onliner::{Leg, Link, Mute, Onliner, Socket};
 
 use crate::limits::{
@@ -32,6 +33,7 @@ use crate::limits::{
 use crate::routes::Permits;
 use crate::{Jid, LegId, Now, Time, Wall};
 use buzz::Unanswered;
+use moderate::Keeper;
 
 /// What the configuration says about calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +88,7 @@ pub struct Call {
     /// The rule has begun a recording: whoever ends it has ended it.
     was_recorded: bool,
     /// Who keeps the others muted.
-    sticky: Option<Jid>,
+    sticky: Option<Keeper>,
     permits: Permits,
     gentime: i64,
     /// When the newest fact happened.
@@ -149,10 +151,11 @@ impl Call {
             Input::BuzzCancel { who } => self.cancel_ringing(now, &who)?,
             Input::Reject { who, device, reason } => self.reject(now, who, device, reason)?,
             Input::Leave { who, device } => self.leave(now, &who, &device)?,
-            Input::MuteAll { who, sticky } => self.mute_all(now, &who, sticky)?,
-            Input::LiftMute { who } => self.lift_mute(now, &who)?,
-            Input::Kick { by, who } => self.kick(now, &by, &who)?,
+            Input::MuteAll { who, sticky } => self.mute_all_by(now, &who, sticky)?,
+            Input::LiftMute { who } => self.lift_mute_by(now, &who)?,
+            Input::Kick { by, who } => self.kick_by(now, &by, &who)?,
             Input::Record { who, on } => self.record(now, Some(who), on),
+            Input::Operate(deed) => self.operate(now, deed)?,
             Input::Recorder { writes } => self.recorder(now, writes),
             Input::Socket { who, device, held } => self.socket(now, &who, &device, held),
             Input::Link { leg, seen } => self.link(now, leg, seen),
@@ -301,7 +304,7 @@ impl Call {
     }
 
     /// Everyone is put out, what rings ceases, the last state goes.
-    fn finish(&mut self, now: Now) {
+    fn finish(&mut self, now: Now, why: Finish) {
         self.note_end_of_ringing(now, Unanswered::Cancelled);
         self.stop_ringing();
         for onliner in core::mem::take(&mut self.onliners) {
@@ -319,7 +322,7 @@ impl Call {
         };
         self.phase = Phase::Finished { start, finish: now.wall };
         self.record(now, None, false);
-        self.note(now, None, FactKind::Finished { start });
+        self.note(now, None, FactKind::Finished { start, why });
         self.changed(now);
         self.derive_permits();
         self.effects.push_back(Effect::Listed);

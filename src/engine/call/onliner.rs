@@ -14,13 +14,15 @@ pub enum Mute {
     BySelf,
     /// By whoever muted all.
     ByModerator(Jid),
+    /// By the operator of the server.
+    ByOperator,
 }
 
 impl Mute {
     pub const fn is_muted(&self) -> bool {
         match self {
             Mute::Off => false,
-            Mute::BySelf | Mute::ByModerator(_) => true,
+            Mute::BySelf | Mute::ByModerator(_) | Mute::ByOperator => true,
         }
     }
 }

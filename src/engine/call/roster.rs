@@ -2,8 +2,8 @@
 
 use super::onliner::Carrier;
 use super::{
-    Call, DeviceName, Effect, FactKind, Join, Leg, LegEnd, Link, Mute, Onliner, Phase, Place,
-    Refusal,
+    Call, DeviceName, Effect, FactKind, Finish, Join, Leg, LegEnd, Link, Mute, Onliner, Phase,
+    Place, Refusal,
 };
 use super::{Seen, Socket};
 use crate::limits::{CLOSED_GRACE, DEVICES_PER_ONLINER};
@@ -195,7 +195,7 @@ impl Call {
         }
         self.changed(now);
         if self.onliners.is_empty() {
-            self.finish(now);
+            self.finish(now, Finish::Left);
         }
     }
 

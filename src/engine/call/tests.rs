@@ -126,7 +126,8 @@ fn word_of(kind: &FactKind) -> String {
         FactKind::Started => "started".into(),
         FactKind::Joined => "joined".into(),
         FactKind::Left { reason } => format!("left {}", reason.label()),
-        FactKind::Muted { by } => format!("muted by {}", &by.as_str()[2..]),
+        FactKind::Muted { by: Some(by) } => format!("muted by {}", &by.as_str()[2..]),
+        FactKind::Muted { by: None } => "muted by the operator".into(),
         FactKind::Unmuted => "unmuted".into(),
         FactKind::Rung { targets } => format!("rung {}", these(targets)),
         FactKind::AnsweredElsewhere { device } => format!("answered by {device}"),
@@ -135,13 +136,9 @@ fn word_of(kind: &FactKind) -> String {
         FactKind::Missed { targets } => format!("missed {}", these(targets)),
         FactKind::RecordOn => "record on".into(),
         FactKind::RecordOff => "record off".into(),
-        FactKind::Finished { start } => {
-            if start.is_some() {
-                "finished".into()
-            } else {
-                "finished unanswered".into()
-            }
-        }
+        FactKind::Finished { why: Finish::Ended, .. } => "finished by the operator".into(),
+        FactKind::Finished { start: Some(_), why: Finish::Left } => "finished".into(),
+        FactKind::Finished { start: None, why: Finish::Left } => "finished unanswered".into(),
     }
 }
 
@@ -505,7 +502,7 @@ fn mute_all_spares_who_did_it_and_names_him_to_the_others() {
     story.join("boris", "phone", false).unwrap();
     story.join("clara", "phone", true).unwrap();
     let effects = mute_all(&mut story, "anna", false).unwrap();
-    assert!(effects.contains(&Effect::MutedAll { by: jid("anna") }));
+    assert!(effects.contains(&Effect::MutedAll { by: Some(jid("anna")) }));
     assert_eq!(permitted(&effects), Some([1].into()));
     let by_anna = Mute::ByModerator(jid("anna"));
     assert_eq!(mutes(&story), [Mute::Off, by_anna, Mute::BySelf]);
@@ -552,6 +549,82 @@ fn one_who_is_put_out_is_told_why_and_may_come_again() {
     let by_outsider = Input::Kick { by: jid("boris"), who: jid("anna") };
     assert_eq!(story.input(by_outsider), Err(Refusal::NotInCall));
     assert!(story.join("boris", "phone", false).is_ok());
+}
+
+// ---- What the operator does.
+
+fn operate(story: &mut Story, deed: Deed) -> Result<Vec<Effect>, Refusal> {
+    story.input(Input::Operate(deed))
+}
+
+#[test]
+fn the_operator_mutes_one_who_is_told_and_may_unmute_himself() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    story.join("boris", "phone", true).unwrap();
+    let effects = operate(&mut story, Deed::Mute { who: jid("anna") }).unwrap();
+    assert!(effects.contains(&Effect::Sound { who: jid("anna"), muted: true }));
+    assert_eq!(permitted(&effects), Some([].into()));
+    // Whoever is muted already stays so by whom he was.
+    assert_eq!(operate(&mut story, Deed::Mute { who: jid("boris") }), Ok(Vec::new()));
+    assert_eq!(operate(&mut story, Deed::Mute { who: jid("anna") }), Ok(Vec::new()));
+    assert_eq!(mutes(&story), [Mute::ByOperator, Mute::BySelf]);
+    story.wait(Duration::from_secs(1));
+    assert!(story.noted().iter().any(|noted| noted == "anna muted by the operator"));
+    assert!(sound(&mut story, "anna", false).is_ok());
+    let nobody = operate(&mut story, Deed::Mute { who: jid("dora") });
+    assert_eq!(nobody, Err(Refusal::NoSuchOnliner));
+}
+
+#[test]
+fn a_sticky_mute_of_the_operators_binds_everybody_until_it_is_lifted() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    let effects = operate(&mut story, Deed::MuteAll { sticky: true }).unwrap();
+    assert!(effects.contains(&Effect::MutedAll { by: None }));
+    story.join("boris", "phone", false).unwrap();
+    assert_eq!(mutes(&story), [Mute::ByOperator, Mute::ByOperator]);
+    assert_eq!(sound(&mut story, "anna", false), Err(Refusal::MutedByModerator));
+    let effects = operate(&mut story, Deed::LiftMute).unwrap();
+    assert_eq!(permitted(&effects), None, "lifting unmutes nobody");
+    assert!(sound(&mut story, "anna", false).is_ok());
+    // Whoever may lift any such mute may lift this one.
+    operate(&mut story, Deed::MuteAll { sticky: true }).unwrap();
+    story.input(Input::LiftMute { who: jid("boris") }).unwrap();
+    assert!(!story.call.is_mute_sticky());
+}
+
+#[test]
+fn the_operator_puts_one_out_and_records_in_nobodys_name() {
+    let mut story = Story::group();
+    story.join("anna", "phone", false).unwrap();
+    story.join("boris", "phone", false).unwrap();
+    let _ = story.noted();
+    let effects = operate(&mut story, Deed::Kick { who: jid("boris") }).unwrap();
+    let (who, device, reason) = (jid("boris"), "phone".into(), LegEnd::Kicked);
+    assert!(effects.contains(&Effect::PutOut { who, device, reason }));
+    let again = operate(&mut story, Deed::Kick { who: jid("boris") });
+    assert_eq!(again, Err(Refusal::NoSuchOnliner));
+    let effects = operate(&mut story, Deed::Record { on: true }).unwrap();
+    assert!(effects.contains(&Effect::RecordBegan { by: None }));
+    assert_eq!(operate(&mut story, Deed::Record { on: true }), Ok(Vec::new()));
+    assert_eq!(story.noted(), ["boris left kicked", "- record on"]);
+}
+
+#[test]
+fn a_call_that_the_operator_ends_puts_all_out_and_says_that_it_was_ended() {
+    for mut story in [Story::group(), Story::direct()] {
+        story.join("anna", "phone", false).unwrap();
+        let _ = story.noted();
+        let effects = operate(&mut story, Deed::End).unwrap();
+        let (who, device, reason) = (jid("anna"), "phone".into(), LegEnd::CallFinished);
+        assert!(effects.contains(&Effect::PutOut { who, device, reason }));
+        assert!(matches!(effects.last(), Some(Effect::State { .. })));
+        let noted = story.noted();
+        let end = ["anna left call_finished", "- finished by the operator"];
+        assert_eq!(noted[noted.len() - 2..], end);
+        assert_eq!(operate(&mut story, Deed::End), Err(Refusal::NoSuchCall));
+    }
 }
 
 // ---- Who talks.
