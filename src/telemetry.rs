@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
@@ -14,6 +15,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
+use tracing_subscriber::reload;
 
 use crate::config::{Log, LogFormat, LogLevel};
 
@@ -21,27 +23,55 @@ use crate::config::{Log, LogFormat, LogLevel};
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Redacted<T>(pub T);
 
+/// How much is logged, for whoever may change it while the process runs.
+#[derive(Clone, Debug)]
+pub struct Verbosity {
+    level: Arc<Mutex<LogLevel>>,
+    filter: reload::Handle<Targets, Registry>,
+}
+
+impl Verbosity {
+    pub fn level(&self) -> LogLevel {
+        // A level is whole whatever happened to whoever held it.
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// # Errors
+    /// The subscriber is gone.
+    pub fn set(&self, level: LogLevel) -> Result<(), reload::Error> {
+        let mut held = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        self.filter.reload(filter(level))?;
+        *held = level;
+        Ok(())
+    }
+}
+
 /// Sends the process's log lines to stderr from here on.
 ///
 /// # Errors
 /// Somebody set a subscriber before.
-pub fn init(log: &Log) -> Result<(), SetGlobalDefaultError> {
-    set_global_default(subscriber(log, io::stderr))
+pub fn init(log: &Log) -> Result<Verbosity, SetGlobalDefaultError> {
+    let (subscriber, verbosity) = subscriber(log, io::stderr);
+    set_global_default(subscriber)?;
+    Ok(verbosity)
 }
 
 /// The subscriber of [`init`], writing wherever it is told.
-pub fn subscriber<W>(log: &Log, writer: W) -> Box<dyn Subscriber + Send + Sync>
+pub fn subscriber<W>(log: &Log, writer: W) -> (Box<dyn Subscriber + Send + Sync>, Verbosity)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
+    let (filter, handle) = reload::Layer::new(filter(log.level));
+    let verbosity = Verbosity { level: Arc::new(Mutex::new(log.level)), filter: handle };
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
-    match log.format {
-        LogFormat::Text => Box::new(Registry::default().with(lines.with_filter(filter(log.level)))),
+    let subscriber: Box<dyn Subscriber + Send + Sync> = match log.format {
+        LogFormat::Text => Box::new(Registry::default().with(lines.with_filter(filter))),
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true).with_current_span(false);
-            Box::new(Registry::default().with(lines.with_filter(filter(log.level))))
+            Box::new(Registry::default().with(lines.with_filter(filter)))
         }
-    }
+    };
+    (subscriber, verbosity)
 }
 
 fn filter(level: LogLevel) -> Targets {
@@ -94,7 +124,8 @@ mod tests {
     fn written(level: LogLevel, format: LogFormat, act: impl FnOnce()) -> String {
         let page = Page::default();
         let writer = page.clone();
-        with_default(subscriber(&Log { level, format }, move || writer.clone()), act);
+        let (subscriber, _) = subscriber(&Log { level, format }, move || writer.clone());
+        with_default(subscriber, act);
         let bytes = page.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
@@ -128,6 +159,27 @@ mod tests {
             info!("call began");
         });
         assert!(lines.contains("call began") && !lines.contains("signal read"), "{lines}");
+    }
+
+    #[test]
+    fn level_that_is_set_later_holds_for_what_is_written_from_then_on() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let page = Page::default();
+            let writer = page.clone();
+            let log = Log { level: LogLevel::Info, format };
+            let (subscriber, verbosity) = subscriber(&log, move || writer.clone());
+            with_default(subscriber, || {
+                debug!("before");
+                verbosity.set(LogLevel::Debug).unwrap();
+                debug!("meanwhile");
+                verbosity.set(LogLevel::Error).unwrap();
+                info!("after");
+            });
+            assert_eq!(verbosity.level(), LogLevel::Error);
+            let lines = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+            assert!(lines.contains("meanwhile"), "{lines}");
+            assert!(!lines.contains("before") && !lines.contains("after"), "{lines}");
+        }
     }
 
     #[test]
