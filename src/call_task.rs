@@ -3,6 +3,7 @@
 
 mod facts;
 mod offers;
+pub mod operator;
 mod report;
 mod taping;
 
@@ -65,6 +66,7 @@ pub enum Message {
         question: Question,
         answer: oneshot::Sender<Option<Reply>>,
     },
+    Operator(operator::Request),
 }
 
 pub struct CallTask {
@@ -204,6 +206,7 @@ impl CallTask {
             Message::Move => drop(self.input(Input::MediaGone)),
             Message::TellAll => self.tell_all(told),
             Message::Recorder(disk) => self.handle_disk(disk),
+            Message::Operator(request) => self.handle_operator(request, told).await,
             Message::Notice(Notice::Talking { leg, level }) => {
                 self.tape_talking(leg, level);
                 let _ = self.input(Input::Talking { leg, level });

@@ -1,5 +1,6 @@
 //! Voxhall: the call media server that stands beside a team chat. ARCHITECTURE.md has the map.
 
+pub mod admin;
 mod backoff;
 pub mod call_task;
 pub mod check;

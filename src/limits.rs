@@ -324,6 +324,13 @@ pub const CORE_RETRY: Backoff =
 pub const WEBHOOK_FACTS_MAX: usize = 100;
 pub const WEBHOOK_ANSWER_MAX: Duration = Duration::from_secs(5);
 
+/// A body for the operator's listener, in bytes; those that mean something have under 100.
+/// Beyond: 422.
+pub const ADMIN_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Requests of operators that are answered at once: some terminals and a scrape. Beyond: 429.
+pub const ADMIN_REQUESTS_MAX: usize = 32;
+
 /// Depth of the core's JSON: a client's event, and the link's message around it.
 pub const CORE_JSON_DEPTH_MAX: usize = JSON_DEPTH_MAX + 2;
 

@@ -1,8 +1,10 @@
-//! The command line of `voxhall`: serve, check, bring the demo people, look at recordings.
+//! The command line of `voxhall`: serve, check, bring the demo people, look at recordings, ask a
+//! server that runs.
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use voxhall::admin::terminal::{self, CommandFault};
 use voxhall::config::{
     CheckFlags, Cli, Command, Config, DemoFlags, Log, LogLevel, RecordingsFlags, ServeFlags,
 };
@@ -22,6 +24,9 @@ fn main() -> ExitCode {
         Command::Check(flags) => runtime.block_on(check(&flags)),
         Command::Demo(flags) => runtime.block_on(bring_demo(flags)),
         Command::Recordings(flags) => recordings(&flags),
+        Command::Calls(flags) => told(runtime.block_on(terminal::calls(&flags))),
+        Command::Call(flags) => told(runtime.block_on(terminal::call(&flags))),
+        Command::Drain(flags) => told(runtime.block_on(terminal::drain(&flags))),
     }
 }
 
@@ -30,11 +35,12 @@ async fn serve(flags: &ServeFlags) -> ExitCode {
         Ok(config) => config,
         Err(error) => return failed(2, &error),
     };
-    if let Err(error) = telemetry::init(&config.log) {
-        return failed(1, &error);
-    }
+    let verbosity = match telemetry::init(&config.log) {
+        Ok(verbosity) => verbosity,
+        Err(error) => return failed(1, &error),
+    };
     let flags = flags.clone();
-    match server::run(config, Box::new(move || Config::load(&flags))).await {
+    match server::run(config, Box::new(move || Config::load(&flags)), verbosity).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => failed(1, &fault),
     }
@@ -78,6 +84,14 @@ fn recordings(flags: &RecordingsFlags) -> ExitCode {
     match commands::run(flags, &config) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        Err(error) => failed(1, &error),
+    }
+}
+
+fn told(outcome: Result<(), CommandFault>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(CommandFault::Config(error)) => failed(2, &error),
         Err(error) => failed(1, &error),
     }
 }

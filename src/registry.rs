@@ -2,6 +2,7 @@
 //! place for `dashmap`: it maps chats to mailboxes, never to state.
 
 mod offers;
+mod operator;
 
 use std::future::Future;
 use std::pin::Pin;

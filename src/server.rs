@@ -2,6 +2,8 @@
 //! to the last line written.
 
 mod assembly;
+mod desk;
+mod drain;
 mod readings;
 mod reload;
 mod service;
@@ -13,12 +15,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 use self::assembly::Assembly;
+use self::desk::{Desk, Told, close};
+use self::drain::{Stops, drained};
 pub use self::reload::Again;
 use self::reload::Reload;
+use crate::admin::{self, Office};
 use crate::config::{self, Config, CoreMode};
 use crate::core::Jid;
 use crate::core::link::dial;
@@ -31,15 +36,10 @@ use crate::outbox::{Outbox, OutboxFault};
 use crate::record::{RecordFault, Recordings};
 use crate::registry::Registry;
 use crate::signal::{self, Demo, Tls};
+use crate::telemetry::Verbosity;
 
 /// How many people the demo brings.
 const DEMO_PEOPLE: usize = 3;
-
-/// How often a drain looks whether the last call is over.
-const DRAIN_LOOK: Duration = Duration::from_millis(100);
-
-/// How long those who were told to dial again have to hear it.
-const MOVED_GRACE: Duration = Duration::from_millis(500);
 
 /// Why the node does not run.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +63,8 @@ pub enum Fault {
     #[error(transparent)]
     Webhook(#[from] WebhookFault),
     #[error(transparent)]
+    Admin(#[from] admin::Fault),
+    #[error(transparent)]
     Key(#[from] KeyFault),
     #[error("there is no chat core, and nobody may come: set core.mode, or clients.secrets")]
     NoCore,
@@ -70,12 +72,12 @@ pub enum Fault {
     Served(#[from] io::Error),
 }
 
-/// Runs the node until SIGTERM or SIGINT, then drains it; at SIGHUP the configuration is read
-/// `again`.
+/// Runs the node until SIGTERM, SIGINT or the operator's word, then drains it; at SIGHUP the
+/// configuration is read `again`.
 ///
 /// # Errors
 /// It cannot start, or its listener fails.
-pub async fn run(config: Config, again: Again) -> Result<(), Fault> {
+pub async fn run(config: Config, again: Again, verbosity: Verbosity) -> Result<(), Fault> {
     let started = SystemTime::now();
     let address = config.http.listen;
     let listener = TcpListener::bind(address);
@@ -83,6 +85,7 @@ pub async fn run(config: Config, again: Again) -> Result<(), Fault> {
     let bound = listener.local_addr()?;
     let tls = certificate(&config, bound)?;
     let url = format!("{}://{bound}", if tls.is_some() { "https" } else { "http" });
+    let office = Office::open(&config, tls.as_ref())?;
     let metrics = Arc::new(Metrics::new(started));
     let assembly = Assembly::new(&config, metrics)?;
     let (routes, people) = assembly.routes(&config, &url);
@@ -91,11 +94,16 @@ pub async fn run(config: Config, again: Again) -> Result<(), Fault> {
         config: config.clone(),
         again,
         tls: tls.clone(),
+        verbosity: verbosity.clone(),
         tokens: assembly.tokens.clone(),
         people: people.clone(),
     };
     tokio::spawn(reload.run(signal(SignalKind::hangup())?));
-    let stop = drained(registry.clone(), config.call.drain, StopSignals::listen()?);
+    let desk = Desk { office, verbosity, started, drain: Arc::default() };
+    let stops = Stops::listen(desk.drain.clone())?;
+    let stop = drained(registry.clone(), config.call.drain, stops);
+    let told = Told { metrics: assembly.rendering(), ready: assembly.readiness() };
+    let opened = desk.open(&registry, told)?;
     warn_of(&config);
     announce(&url, &registry)?;
     let served = match people {
@@ -103,6 +111,7 @@ pub async fn run(config: Config, again: Again) -> Result<(), Fault> {
         None => signal::serve(routes, listener, tls, assembly.gate.clone(), stop).await,
     };
     write_all(assembly.recordings, assembly.outbox).await?;
+    close(opened).await;
     served?;
     info!("stopped");
     Ok(())
@@ -144,48 +153,6 @@ fn announce(url: &str, registry: &Registry) -> io::Result<()> {
     service::tell_ready();
     tokio::spawn(service::calm_watchdog(registry.clone()));
     Ok(())
-}
-
-/// Resolves once a signal came and the calls are over, or their time is.
-async fn drained(registry: Registry, limit: Duration, mut signals: StopSignals) {
-    signals.next().await;
-    registry.drain();
-    service::tell_stopping();
-    info!(onliners = registry.onliners(), "draining");
-    let calls_over = async {
-        while registry.onliners() > 0 {
-            tokio::time::sleep(DRAIN_LOOK).await;
-        }
-    };
-    tokio::select! {
-        () = calls_over => return,
-        () = tokio::time::sleep(limit) => {
-            warn!(onliners = registry.onliners(), "drain time is over, people dial again");
-        }
-        () = signals.next() => warn!("second signal, people dial again"),
-    }
-    registry.move_people();
-    tokio::time::sleep(MOVED_GRACE).await;
-}
-
-/// SIGTERM and SIGINT, heard from before the ready line on.
-struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl StopSignals {
-    fn listen() -> io::Result<StopSignals> {
-        let terminate = signal(SignalKind::terminate())?;
-        Ok(StopSignals { terminate, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }
 
 /// The operator's certificate; else a self-signed one for every name

@@ -1,6 +1,7 @@
 //! How the call stands, for whoever asks by HTTP: its state with the levels of this moment, and
 //! its legs, with the reason why the reader hears somebody or does not.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use engine::call::{Leg, Link, Onliner};
@@ -55,12 +56,11 @@ impl CallTask {
     ) -> LegView {
         let own = onliner.who == *reader;
         let person = self.people.get(&onliner.who);
-        let path = reading.and_then(|reading| reading.path).map(|(local, remote)| PathView {
-            protocol: "udp",
-            local: local.to_string(),
-            // Where somebody sits is his own business, and the operator's.
-            remote: if own { remote.to_string() } else { String::new() },
-        });
+        let mut path = reading.and_then(|reading| reading.path).map(path_view);
+        // Where somebody sits is his own business, and the operator's.
+        if let Some(path) = path.as_mut().filter(|_| !own) {
+            path.remote.clear();
+        }
         let slots = reading.map(|reading| self.slot_views(leg.id, reading)).unwrap_or_default();
         LegView {
             jid: onliner.who.to_string(),
@@ -74,9 +74,7 @@ impl CallTask {
             talking: leg.talks.is_some() && !onliner.mute.is_muted(),
             level: reading.and_then(|reading| reading.level).map(Level::dbov),
             packets_in: reading.map_or(0, |reading| reading.packets_in),
-            last_packet_ms: reading
-                .and_then(|reading| reading.last_packet)
-                .map(|since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
+            last_packet_ms: reading.and_then(|reading| reading.last_packet).map(millis),
             loss_in_percent: percent(reading.map_or(0, |reading| reading.lost_in)),
             path,
             slots,
@@ -84,7 +82,7 @@ impl CallTask {
         }
     }
 
-    fn slot_views(&self, leg: LegId, reading: &LegReading) -> Vec<SlotView> {
+    pub(super) fn slot_views(&self, leg: LegId, reading: &LegReading) -> Vec<SlotView> {
         let mids = self.legs.get(&leg).map(|entry| entry.dialogue.slots()).unwrap_or_default();
         let view = |(slot, spec): (&crate::media::SlotReading, crate::media::SlotSpec)| SlotView {
             mid: spec.mid,
@@ -96,7 +94,7 @@ impl CallTask {
     }
 
     /// Why the reader hears this leg, or does not.
-    fn verdict(
+    pub(super) fn verdict(
         &self,
         reader: &Jid,
         onliner: &Onliner,
@@ -124,8 +122,16 @@ impl CallTask {
     }
 }
 
+pub(super) fn path_view((local, remote): (SocketAddr, SocketAddr)) -> PathView {
+    PathView { protocol: "udp", local: local.to_string(), remote: remote.to_string() }
+}
+
+pub(super) fn millis(since: Duration) -> u64 {
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// 256ths to percent, one digit behind the point.
-fn percent(share: u8) -> f32 {
+pub(super) fn percent(share: u8) -> f32 {
     (f32::from(share) * 1_000.0 / 256.0).round() / 10.0
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::Mix;
+use super::operate::{CallFlags, CallsFlags, DrainFlags};
 
 /// The program's arguments, as they came.
 #[derive(Debug, Parser)]
@@ -33,6 +34,12 @@ pub enum Command {
     Check(CheckFlags),
     /// Look at recordings, mix, export, mend and check them
     Recordings(RecordingsFlags),
+    /// List the calls of the server that runs here
+    Calls(CallsFlags),
+    /// Show one call: people, legs, and who hears whom
+    Call(CallFlags),
+    /// Take no new calls, wait for those that go on, and stop the server
+    Drain(DrainFlags),
 }
 
 /// Each flag wins over its environment variable, which wins over the file.

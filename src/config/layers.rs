@@ -50,7 +50,7 @@ struct Entry {
 
 /// Where each key's value came from, for what is wrong only in company.
 #[derive(Default)]
-struct Origins(BTreeMap<String, Origin>);
+pub(super) struct Origins(BTreeMap<String, Origin>);
 
 impl Config {
     /// [`Config::load`] with file and environment passed in.
@@ -62,6 +62,17 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
         flags: &ServeFlags,
     ) -> Result<Self, ConfigError> {
+        let (config, origins) = Self::lay(file, environment, flags)?;
+        config.check(&origins)?;
+        Ok(config)
+    }
+
+    /// What each key says, whether or not they go together.
+    pub(super) fn lay(
+        file: Option<(&Path, &str)>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: &ServeFlags,
+    ) -> Result<(Self, Origins), ConfigError> {
         let defaults = Table::try_from(Self::default()).expect("the defaults are plain values");
         let mut origins = Origins::default();
         let mut merged = defaults.clone();
@@ -78,17 +89,16 @@ impl Config {
             lay_over(&mut merged, entry.into_table());
         }
         let config = Self::deserialize(merged).expect("every layer was read by itself before");
-        config.check(&origins)?;
-        Ok(config)
+        Ok((config, origins))
     }
 
     /// What no key can know by itself.
-    fn check(&self, origins: &Origins) -> Result<(), ConfigError> {
+    pub(super) fn check(&self, origins: &Origins) -> Result<(), ConfigError> {
         let conflict = |key: &'static str, value: &dyn fmt::Display, reason| {
             let origin = origins.0.get(key).cloned().unwrap_or_default();
             Err(ConfigError::Conflict { key, value: value.to_string(), origin, reason })
         };
-        let Self { http, media, call, .. } = self;
+        let Self { http, media, call, admin, .. } = self;
         // Who only carries media for a core lets nobody in by himself.
         let is_alone = self.core.mode == CoreMode::BuiltIn && !self.clients.has_keys();
         if !http.listen.ip().is_loopback() && !http.open && is_alone {
@@ -117,9 +127,13 @@ impl Config {
             let reason = "must be longer than call.media_lost_shown_s";
             return conflict("call.media_lost_removed_s", &seconds, reason);
         }
+        if let Some(reason) = admin.lacks(http) {
+            return conflict("admin.listen", &admin.listen, reason);
+        }
         let checked = self.core.check().and_then(|()| self.clients.check());
         let checked = checked.and_then(|()| self.turn.check());
         let checked = checked.and_then(|()| self.archive.check());
+        let checked = checked.and_then(|()| admin.check());
         checked.or_else(|(key, value, reason)| conflict(key, &value, reason))
     }
 }

@@ -6,11 +6,13 @@
 //! what the values are used for.
 
 pub mod addresses;
+mod admin;
 mod archive;
 pub mod cli;
 mod clients;
 mod core;
 mod layers;
+mod operate;
 mod probe;
 mod record;
 mod renewal;
@@ -18,10 +20,12 @@ mod sections;
 
 pub use self::core::{Core, CoreMode};
 pub use addresses::{Interface, advertised, interfaces};
+pub use admin::Admin;
 pub use archive::{Archive, StoreUrl};
 pub use cli::{CheckFlags, Cli, Command, DemoFlags, RecordingsAction, RecordingsFlags, ServeFlags};
 pub use clients::{Clients, Turn};
 pub use layers::{ConfigError, Origin};
+pub use operate::{CallFlags, CallsFlags, DrainFlags, NodeFlags};
 pub use probe::Probe;
 pub use record::{Mix, Record};
 pub use sections::{
@@ -30,6 +34,7 @@ pub use sections::{
 };
 
 use std::fs;
+use std::path::PathBuf;
 
 impl Config {
     /// The configuration of this process: flags over environment over file over default.
@@ -37,6 +42,21 @@ impl Config {
     /// # Errors
     /// Names the flag, variable or file, and the key, that cannot be used.
     pub fn load(flags: &ServeFlags) -> Result<Self, ConfigError> {
+        let (config, origins) = Self::read(flags)?;
+        config.check(&origins)?;
+        Ok(config)
+    }
+
+    /// Where the server's data lies. Whoever asks only that may lack what it has besides, such as
+    /// secrets in variables of its own.
+    ///
+    /// # Errors
+    /// As [`Config::load`], for what is wrong by itself.
+    pub fn data_dir(flags: &ServeFlags) -> Result<PathBuf, ConfigError> {
+        Ok(Self::read(flags)?.0.data.dir)
+    }
+
+    fn read(flags: &ServeFlags) -> Result<(Self, layers::Origins), ConfigError> {
         let file = match &flags.config {
             None => None,
             Some(path) => {
@@ -49,7 +69,7 @@ impl Config {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
             .map(|(name, value)| (name, value.to_string_lossy().into_owned()));
         let file = file.as_ref().map(|(path, text)| (*path, text.as_str()));
-        Self::from_layers(file, environment, flags)
+        Self::lay(file, environment, flags)
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::admin::Admin;
 use super::archive::Archive;
 use super::clients::{Clients, Turn};
 use super::core::Core;
@@ -36,6 +37,7 @@ pub struct Config {
     pub record: Record,
     pub archive: Archive,
     pub probe: Probe,
+    pub admin: Admin,
     pub features: Features,
     pub log: Log,
 }

@@ -11,9 +11,7 @@ const EXAMPLE: &str = include_str!("../../config/example.toml");
 fn flags(arguments: &[&str]) -> ServeFlags {
     match Cli::try_parse_from([&["voxhall"], arguments].concat()).unwrap().command() {
         Command::Serve(flags) => flags,
-        Command::Check(_) | Command::Demo(_) | Command::Recordings(_) => {
-            panic!("not the command under test")
-        }
+        other => panic!("not the command under test: {other:?}"),
     }
 }
 
@@ -64,6 +62,16 @@ fn a_key_of_a_store_without_its_secret_is_refused_and_the_secret_comes_by_a_vari
     let config = laid(file, &secret, &[]).unwrap();
     assert_eq!(config.archive.secret_access_key, "s3cret");
     assert!(!format!("{config:?}").contains("s3cret"));
+}
+
+#[test]
+fn an_operators_door_beyond_loopback_is_refused_by_name() {
+    let file = "[admin]\nlisten = \"0.0.0.0:7999\"\n";
+    refused(file, &[], &[], &["admin.listen = 0.0.0.0:7999", "admin.token"]);
+    let token = [("VOXHALL_ADMIN_TOKEN", "0123456789abcdef0123456789abcdef")];
+    refused(file, &token, &[], &["admin.listen = 0.0.0.0:7999", "https", "http.cert"]);
+    let short = [("VOXHALL_ADMIN_TOKEN", "0123456789abcdef")];
+    refused("", &short, &[], &["admin.token = [redacted]", "32 characters"]);
 }
 
 #[test]

@@ -144,7 +144,7 @@ impl Assembly {
     }
 
     /// The text of `/metrics`.
-    fn rendering(&self) -> Arc<dyn Fn() -> String + Send + Sync> {
+    pub fn rendering(&self) -> Arc<dyn Fn() -> String + Send + Sync> {
         rendering(Asked {
             metrics: self.metrics.clone(),
             registry: self.registry.clone(),
@@ -158,7 +158,7 @@ impl Assembly {
     }
 
     /// Whether more calls may come.
-    fn readiness(&self) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
+    pub fn readiness(&self) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
         let (registry, outbox) = (self.registry.clone(), self.outbox.clone());
         let probe = self.probe.clone();
         Arc::new(move || {

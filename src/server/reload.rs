@@ -8,6 +8,7 @@ use super::setup::{keys, options};
 use crate::config::{Config, ConfigError};
 use crate::core::tokens::Tokens;
 use crate::signal::{Shell, Tls, TlsFault};
+use crate::telemetry::Verbosity;
 
 /// Reads the configuration as the process's start did.
 pub type Again = Box<dyn Fn() -> Result<Config, ConfigError> + Send>;
@@ -20,6 +21,7 @@ pub struct Reload {
     pub tls: Option<Tls>,
     pub tokens: Option<std::sync::Arc<Tokens>>,
     pub people: Option<Shell>,
+    pub verbosity: Verbosity,
 }
 
 impl Reload {
@@ -45,6 +47,12 @@ impl Reload {
         }
         if let Some(people) = &self.people {
             people.renew(options(&config));
+        }
+        // Where the file says what it said, the operator's own level holds.
+        if config.log.level != self.config.log.level
+            && let Err(fault) = self.verbosity.set(config.log.level)
+        {
+            error!(%fault, "log level not changed");
         }
         let changed = config.differs_from(&self.config).join(" ");
         info!(changed, "configuration read again");

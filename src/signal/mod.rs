@@ -13,7 +13,7 @@ mod page;
 mod pieces;
 mod range;
 mod recordings;
-mod reply;
+pub(crate) mod reply;
 mod serve;
 mod socket;
 mod tls;

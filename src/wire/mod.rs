@@ -1,6 +1,7 @@
 //! The product's words: every event and HTTP body as PROTOCOL.md spells it. serde lives here and
 //! nowhere else; everything behind this module speaks in types.
 
+pub mod admin;
 pub mod client;
 pub mod encode;
 pub mod fields;

@@ -143,22 +143,12 @@ impl Server {
 
     /// Any request, with header lines that end in CR LF each.
     pub async fn bytes(&self, method: &str, path: &str, headers: &str, body: &str) -> Reply {
-        let origin = Origin::parse(&self.url).expect("the ready line names an origin");
-        let mut stream = origin.connect().await.expect("the server listens");
-        let request = format!(
-            "{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n{headers}\r\n{body}",
-            origin.authority,
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).await.expect("the server reads");
-        let mut reply = Vec::new();
-        // TLS may end without a good-bye; what counts is parsed below.
-        let _ = stream.read_to_end(&mut reply).await;
-        let end = reply.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("an HTTP reply");
-        let head = String::from_utf8_lossy(&reply[..end]).to_lowercase();
-        let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok());
-        Reply { status: status.expect("a status"), head, body: reply[end + 4..].to_vec() }
+        request(&self.url, method, path, headers, body).await
+    }
+
+    /// Where it keeps what it keeps.
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// The process, for a test that looks into its namespaces or kills it.
@@ -229,6 +219,26 @@ impl Drop for Server {
             eprintln!("the server's log:\n{}", log.join().unwrap_or_default());
         }
     }
+}
+
+/// Any request to any listener, with header lines that end in CR LF each.
+pub async fn request(url: &str, method: &str, path: &str, headers: &str, body: &str) -> Reply {
+    let origin = Origin::parse(url).expect("an origin");
+    let mut stream = origin.connect().await.expect("the server listens");
+    let request = format!(
+        "{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n{headers}\r\n{body}",
+        origin.authority,
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.expect("the server reads");
+    let mut reply = Vec::new();
+    // TLS may end without a good-bye; what counts is parsed below.
+    let _ = stream.read_to_end(&mut reply).await;
+    let end = reply.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("an HTTP reply");
+    let head = String::from_utf8_lossy(&reply[..end]).to_lowercase();
+    let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok());
+    Reply { status: status.expect("a status"), head, body: reply[end + 4..].to_vec() }
 }
 
 /// Runs a server that must not come up: what it said when it ended.

@@ -44,7 +44,7 @@ const fn home(name: &'static str, paths: &'static [&'static str], reason: &'stat
 pub const HOMES: &[Home] = &[
     home("dashmap", &["src/registry"], "only finding a call's task is shared by threads"),
     home("prometheus", &["src/metrics"], "others count in plain integers and are asked for them"),
-    home("axum", &["src/signal", "src/server"], "HTTP ends where signalling begins"),
+    home("axum", &["src/signal", "src/server", "src/admin"], "HTTP ends at the two doors"),
     home(
         "tokio_tungstenite",
         &["src/core/link", "src/demo", "src/signal", "tests/", "loadtest/"],
@@ -95,7 +95,11 @@ pub const HOMES: &[Home] = &[
         "an index of recordings and an outbox of facts, each in its own file",
     ),
     home("sd_notify", &["src/server/service"], "what the service manager is told"),
-    home("reqwest", &["src/outbox/webhook"], "the one place that asks another's HTTP"),
+    home(
+        "reqwest",
+        &["src/outbox/webhook", "src/admin/terminal"],
+        "who asks another's HTTP: facts on their way, and a terminal",
+    ),
     home("rustls_native_certs", &["src/core/link/dial"], "whom we trust, who dials knows"),
     home(
         "libc",
