@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 pub use self::offers::OfferLimits;
-use self::offers::Offers;
+use self::offers::{Offers, is_offer};
 use crate::call_task::{CallTask, Message, Opening, Shared, audio_only, check_candidate};
 use crate::core::{CallSummary, ChatKey, Device, Jid, Node, Presence, Question};
 use crate::core::{Reader, Refusal, Reply, Signal};
@@ -94,8 +94,17 @@ impl Registry {
     }
 
     async fn handle(&self, signal: Signal) -> Result<(), Refusal> {
-        let key = signal.chat.key();
         self.offers().admit(Instant::now(), &signal.device, &signal.event)?;
+        let (device, is_offer) = (signal.device.clone(), is_offer(&signal.event));
+        let handled = self.pass_on(signal).await;
+        if handled.is_err() && is_offer {
+            self.offers().forgive(&device);
+        }
+        handled
+    }
+
+    async fn pass_on(&self, signal: Signal) -> Result<(), Refusal> {
+        let key = signal.chat.key();
         let begins = matches!(signal.event, ClientEvent::Offer { .. });
         if begins && self.inner.moving.load(Ordering::Relaxed) {
             return Err(closing());

@@ -166,6 +166,9 @@ async fn of_a_core_s_absence_and_our_own_death_no_fact_is_lost_twice_or_out_of_o
     let data = tempfolder("away");
     let mut variables = dialling(&core);
     variables.push(("VOXHALL_CALL_BUZZ_TIMEOUT_S", "3"));
+    // Few people make all these calls, each with one device.
+    variables.push(("VOXHALL_SIGNAL_OFFERS_PER_S", "100000"));
+    variables.push(("VOXHALL_SIGNAL_OFFERS_BURST", "100000"));
     // Nobody here has media: their calls go on all the same until the node dies.
     variables.push(("VOXHALL_CALL_MEDIA_LOST_REMOVED_S", "600"));
     let server = Server::on(&data, &variables);

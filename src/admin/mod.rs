@@ -25,6 +25,7 @@ use self::pass::Pass;
 pub use self::place::{Fault, Office, Opened};
 use crate::limits::{ADMIN_BODY_BYTES_MAX, ADMIN_REQUESTS_MAX, REQUEST_MAX};
 use crate::registry::Registry;
+use crate::signal::Guest;
 use crate::signal::reply::{self, Reply};
 use crate::telemetry::Verbosity;
 use crate::wire::http::{ErrorCode, HttpError};
@@ -78,6 +79,14 @@ fn router(parts: Parts, pass: Pass) -> Router {
 async fn admit(State(desk): Door, request: Request, next: Next) -> Response {
     let came_at = Instant::now();
     let shown = desk.pass.check(request.headers());
+    if let Some(guest) = request.extensions().get::<Guest>() {
+        guest.asked();
+        // A made token has 244 bits of chance: wrong ones are not counted, as that could lock the
+        // operator out.
+        if shown.is_ok() {
+            guest.known();
+        }
+    }
     let response = match (shown, desk.requests.try_acquire()) {
         (Err(refusal), _) => {
             let mut response = Reply::from(HttpError::new(refusal)).into_response();

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::pass::Pass;
 use super::{Parts, router};
 use crate::config::Config;
-use crate::signal::{self, Tls};
+use crate::signal::{self, Gate, GateLimits, Tls};
 
 /// Why it does not open.
 #[derive(Debug, thiserror::Error)]
@@ -91,9 +91,10 @@ impl Office {
         info!(url = note.url, "the operator is answered");
         let stop = Arc::new(Notify::new());
         let stopped = stop.clone();
+        let gate = Gate::new(GateLimits::default());
         let served = tokio::spawn(async move {
             let stopped = async move { stopped.notified().await };
-            if let Err(fault) = signal::serve(routes, listener, tls, stopped).await {
+            if let Err(fault) = signal::serve(routes, listener, tls, gate, stopped).await {
                 error!(%fault, "the operator is answered no more");
             }
         });

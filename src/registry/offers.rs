@@ -18,6 +18,14 @@ pub struct OfferLimits {
     pub candidates_max: usize,
 }
 
+pub fn is_offer(event: &ClientEvent) -> bool {
+    match event {
+        ClientEvent::Offer { .. } => true,
+        ClientEvent::Sdp { jsep, .. } => jsep.kind == JsepKind::Offer,
+        _ => false,
+    }
+}
+
 /// See the module's words.
 pub struct Offers {
     limits: OfferLimits,
@@ -44,15 +52,19 @@ impl Offers {
         event: &ClientEvent,
     ) -> Result<(), Refusal> {
         match event {
-            ClientEvent::Offer { .. } => self.offer(now, device),
-            ClientEvent::Sdp { jsep, .. } if jsep.kind == JsepKind::Offer => {
-                self.offer(now, device)
-            }
+            event if is_offer(event) => self.offer(now, device),
             // The empty one says that there are no more.
             ClientEvent::Trickle { candidate, .. } if !candidate.is_empty() => {
                 self.candidate(now, device)
             }
             _ => Ok(()),
+        }
+    }
+
+    /// What was admitted came to nothing: it cost no keys, and does not count.
+    pub fn forgive(&mut self, device: &Device) {
+        if let Some(offerer) = self.of.get_mut(device) {
+            offerer.bucket.give_back();
         }
     }
 
@@ -130,6 +142,17 @@ mod tests {
         assert!(admit(now, "phone").is_ok(), "another device's own");
         let later = now + Duration::from_secs(1);
         assert_eq!([(); 3].map(|()| admit(later, "pc").is_ok()), [true, true, false]);
+    }
+
+    #[test]
+    fn an_offer_that_was_refused_does_not_count() {
+        let (mut offers, now) = (offers(), Instant::now());
+        for _ in 0..20 {
+            offers.admit(now, &device("pc"), &offer()).unwrap();
+            offers.forgive(&device("pc"));
+        }
+        assert!((0..5).all(|_| offers.admit(now, &device("pc"), &offer()).is_ok()));
+        assert!(offers.admit(now, &device("pc"), &offer()).is_err());
     }
 
     #[test]

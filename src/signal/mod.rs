@@ -34,7 +34,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use self::counters::{Counter, Counters, Ended, Gauge, Refused};
 pub use self::downloads::Downloads;
-pub use self::gate::{Gate, GateLimits, Turned, per_minute};
+pub use self::gate::{Gate, GateLimits, Guest, Turned, per_minute};
 pub use self::link::{LinkParts, route as link_route, router as link_router};
 pub use self::serve::{serve, serve_people};
 pub use self::tls::{Tls, TlsFault, of_files, self_signed};

@@ -41,6 +41,11 @@ impl Bucket {
         has
     }
 
+    /// The token that was taken last was not used.
+    pub fn give_back(&mut self) {
+        self.tokens = self.pace.burst.min(self.tokens + 1);
+    }
+
     fn is_full(&mut self, now: Instant) -> bool {
         self.refill(now);
         self.tokens == self.pace.burst
