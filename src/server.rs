@@ -160,7 +160,11 @@ fn announce(url: &str, registry: &Registry) -> io::Result<()> {
 fn certificate(config: &Config, bound: SocketAddr) -> Result<Option<Tls>, Fault> {
     let http = &config.http;
     if !http.cert.as_os_str().is_empty() {
-        return Ok(Some(signal::of_files(&http.cert, &http.key)?));
+        return Ok(Some(signal::of_files(
+            &http.cert,
+            &http.key,
+            config.core.accepts_by_certificate(),
+        )?));
     }
     if !http.open {
         return Ok(None);

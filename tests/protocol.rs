@@ -443,7 +443,7 @@ async fn a_draining_server_takes_no_new_call_and_ends_with_its_last_one() {
 
 #[test]
 fn without_open_it_refuses_to_listen_beyond_loopback() {
-    let stopped = refuses(&["--http", "0.0.0.0:0"]);
+    let stopped = refuses(&["--http", "0.0.0.0:0"], &[]);
     assert_eq!(stopped.status.code(), Some(2), "{stopped:?}");
     assert!(stopped.stderr.contains("--open"), "{}", stopped.stderr);
     assert_eq!(stopped.stdout, "");

@@ -20,6 +20,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde_json::json;
 use support::raw::{OFFER, offer_of};
 use support::server::Server;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -115,6 +116,76 @@ async fn a_node_and_its_core_know_each_other_by_their_certificates() {
     let offered = core.signal("d-anna", &lobby, "client.call.offer", &offer_of("g-lobby", OFFER));
     assert_eq!(core.result(offered).await["ok"], true);
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_core_that_dials_must_show_a_certificate_where_it_is_asked_for() {
+    let files = Files::new("dials");
+    let node = files.make("node");
+    files.make("core");
+    files.make("stranger");
+    let (cert, key) = (files.text("node", "pem"), files.text("node", "key"));
+    let ca = files.text("core", "pem");
+    let variables = [
+        ("VOXHALL_CORE_MODE", "accept"),
+        ("VOXHALL_CORE_SECRET", SECRET),
+        ("VOXHALL_CORE_CA", ca.as_str()),
+        ("VOXHALL_HTTP_CERT", cert.as_str()),
+        ("VOXHALL_HTTP_KEY", key.as_str()),
+    ];
+    let server = Server::with(&["--http", "127.0.0.1:0"], &variables);
+    let dials = async |shows: Option<&str>| dial(&server, &node, &files, shows).await;
+    assert!(dials(None).await.starts_with("HTTP/1.1 403"));
+    assert!(dials(Some("core")).await.starts_with("HTTP/1.1 101"));
+    assert_eq!(dials(Some("stranger")).await, "", "no handshake");
+    // Whoever is no core is asked for none.
+    assert_eq!(shown(&server, &node).await, Some(node));
+    server.stop().await;
+    let plain = support::server::refuses(&["--http", "127.0.0.1:0"], &variables[..3]);
+    assert!(plain.stderr.contains("core.ca"), "{}", plain.stderr);
+}
+
+/// The first line of what the node answers to a core with the secret; `""` where TLS fails.
+async fn dial(
+    server: &Server,
+    node: &CertificateDer<'static>,
+    files: &Files,
+    shows: Option<&str>,
+) -> String {
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(trusting(node));
+    let config = match shows {
+        None => config.with_no_client_auth(),
+        Some(name) => {
+            let read = |kind: &str| files.path(name, kind);
+            let own = CertificateDer::from_pem_file(read("pem")).expect("a certificate");
+            let key = PrivateKeyDer::from_pem_file(read("key")).expect("a key");
+            config.with_client_auth_cert(vec![own], key).expect("they belong together")
+        }
+    };
+    let authority = server.url.strip_prefix("https://").expect("https");
+    let stream = tokio::net::TcpStream::connect(authority).await.expect("it listens");
+    let name = ServerName::try_from("127.0.0.1").expect("a name");
+    let Ok(mut stream) = TlsConnector::from(Arc::new(config)).connect(name, stream).await else {
+        return String::new();
+    };
+    let request = format!(
+        "GET /api/v3/core HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         authorization: Bearer {SECRET}\r\n\r\n"
+    );
+    let mut answer = [0; 12];
+    // In TLS 1.3 a client learns after its own handshake that it is not trusted.
+    let asked = async {
+        stream.write_all(request.as_bytes()).await?;
+        stream.read_exact(&mut answer).await
+    };
+    match asked.await {
+        Ok(_) => String::from_utf8_lossy(&answer).into_owned(),
+        Err(_) => String::new(),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -105,7 +105,7 @@ fn readable(file: &Path) -> bool {
 
 fn certificate(section: &str, cert: &Path, key: &Path) -> Vec<Finding> {
     // Whether they belong together is the same question for a client's.
-    if let Err(fault) = signal::of_files(cert, key) {
+    if let Err(fault) = signal::of_files(cert, key, None) {
         let text = format!("{section}.cert and {section}.key cannot be used: {fault}");
         return vec![fail(CERTIFICATE, text)];
     }

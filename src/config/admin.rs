@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use super::archive::Wrong;
-use super::sections::Http;
+use super::http::Http;
 use crate::telemetry::Redacted;
 
 /// Where the operator asks and acts (docs/admin.md).

@@ -1,7 +1,7 @@
 //! The section of the chat core.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,8 @@ pub struct Core {
     pub url: String,
     /// What whoever dials shows the other side.
     pub secret: String,
-    /// PEM file of who signs the core's certificate; empty = whom this machine trusts.
+    /// PEM file of who signs the core's certificate; empty = whom this machine trusts, or, where
+    /// the core dials, that it need show none.
     pub ca: PathBuf,
     /// PEM files of what we show the core of ourselves (mutual TLS), and its key; empty = nothing.
     pub cert: PathBuf,
@@ -42,6 +43,12 @@ pub enum CoreMode {
 }
 
 impl Core {
+    /// Whose certificate a core that dials must show; `None` where none.
+    pub fn accepts_by_certificate(&self) -> Option<&Path> {
+        let is_asked = self.mode == CoreMode::Accept && !self.ca.as_os_str().is_empty();
+        is_asked.then_some(self.ca.as_path())
+    }
+
     /// What no key can know by itself.
     pub(super) fn check(&self) -> Result<(), Wrong<'_>> {
         let is_http = |url: &str| url.starts_with("https://") || url.starts_with("http://");

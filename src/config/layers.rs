@@ -105,6 +105,10 @@ impl Config {
             let reason = "there are no passwords: beyond loopback only with --open (http.open)";
             return conflict("http.listen", &http.listen, reason);
         }
+        if let Some(ca) = self.core.accepts_by_certificate().filter(|_| !http.has_certificate()) {
+            let reason = "a core shows its certificate over https only: set http.cert";
+            return conflict("core.ca", &ca.display(), reason);
+        }
         if let Some(origin) = http.origins.iter().find(|origin| !is_origin(origin)) {
             return conflict("http.origins", origin, "an origin is scheme://host or .. host:port");
         }

@@ -11,6 +11,7 @@ mod archive;
 pub mod cli;
 mod clients;
 mod core;
+mod http;
 mod layers;
 mod operate;
 mod probe;
@@ -24,13 +25,14 @@ pub use admin::Admin;
 pub use archive::{Archive, StoreUrl};
 pub use cli::{CheckFlags, Cli, Command, DemoFlags, RecordingsAction, RecordingsFlags, ServeFlags};
 pub use clients::{Clients, Turn};
+pub use http::Http;
 pub use layers::{ConfigError, Origin};
 pub use operate::{CallFlags, CallsFlags, DrainFlags, NodeFlags};
 pub use probe::Probe;
 pub use record::{Mix, Record};
 pub use sections::{
-    Answer, Call, Config, Data, Features, Http, IceServer, IceTransportPolicy, Log, LogFormat,
-    LogLevel, Media, Sdp, Signal, Workers,
+    Answer, Call, Config, Data, Features, IceServer, IceTransportPolicy, Log, LogFormat, LogLevel,
+    Media, Sdp, Signal, Workers,
 };
 
 use std::fs;

@@ -2,7 +2,7 @@
 //! it ends the key's name; `config/default.toml` says why a default is what it is.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::thread;
@@ -14,11 +14,10 @@ use super::admin::Admin;
 use super::archive::Archive;
 use super::clients::{Clients, Turn};
 use super::core::Core;
+use super::http::Http;
 use super::probe::Probe;
 use super::record::Record;
-use crate::limits::{
-    CONNECTIONS_MAX, FAILURES_PER_MIN, OFFERS_BURST, OFFERS_PER_S, REQUESTS_PER_S, STRANGERS_MAX,
-};
+use crate::limits::{OFFERS_BURST, OFFERS_PER_S};
 use crate::telemetry::Redacted;
 
 /// Everything an operator can choose.
@@ -40,32 +39,6 @@ pub struct Config {
     pub admin: Admin,
     pub features: Features,
     pub log: Log,
-}
-
-/// The page, the API and the WebSocket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Http {
-    /// Address and port of the listener; port 0 takes any free one.
-    pub listen: SocketAddr,
-    /// Everybody who reaches the listener may come in: allows listening beyond loopback, and
-    /// serves https with a self-signed certificate.
-    pub open: bool,
-    /// PEM files of the certificate that https is served with, and its key; empty = no https, or,
-    /// with `open`, a self-signed one.
-    pub cert: PathBuf,
-    pub key: PathBuf,
-    /// Origins besides our own that may open sockets, such as `https://chat.example.org`.
-    pub origins: Vec<String>,
-    /// Connections of the listener, and those at once that have not shown who they are.
-    pub connections_max: NonZeroUsize,
-    pub strangers_max: NonZeroUsize,
-    /// Of one address.
-    pub wrong_tokens_per_min: NonZeroU32,
-    /// Of one person.
-    pub requests_per_s: NonZeroU32,
-    /// Whose `X-Forwarded-For` is believed.
-    pub proxies: Vec<IpAddr>,
 }
 
 /// UDP media.
@@ -244,25 +217,6 @@ impl Media {
     }
 }
 
-impl Default for Http {
-    fn default() -> Self {
-        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-        let (cert, key) = (PathBuf::new(), PathBuf::new());
-        Self {
-            listen,
-            open: false,
-            cert,
-            key,
-            origins: Vec::new(),
-            connections_max: count(CONNECTIONS_MAX),
-            strangers_max: count(STRANGERS_MAX),
-            wrong_tokens_per_min: number(FAILURES_PER_MIN),
-            requests_per_s: number(REQUESTS_PER_S),
-            proxies: Vec::new(),
-        }
-    }
-}
-
 impl Default for Media {
     fn default() -> Self {
         Self { ip: Vec::new(), bind: Vec::new(), port: 7880, workers: Workers::PerCore }
@@ -361,12 +315,12 @@ impl<'de> Deserialize<'de> for Workers {
     }
 }
 
-const fn number(limit: u32) -> NonZeroU32 {
+pub(super) const fn number(limit: u32) -> NonZeroU32 {
     NonZeroU32::new(limit).expect("defaults are not 0")
 }
 
 /// A default of a limit, which is never 0.
-const fn count(limit: usize) -> NonZeroUsize {
+pub(super) const fn count(limit: usize) -> NonZeroUsize {
     NonZeroUsize::new(limit).expect("defaults are not 0")
 }
 

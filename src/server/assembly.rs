@@ -119,7 +119,11 @@ impl Assembly {
     /// What is served: to people, where they may come, and to a core that dials us.
     pub fn routes(&self, config: &Config, url: &str) -> (Router, Option<Shell>) {
         let secret = (config.core.mode == CoreMode::Accept).then(|| config.core.secret.clone());
-        let link = self.link.clone().map(|core| LinkParts { core, secret });
+        let link = self.link.clone().map(|core| LinkParts {
+            core,
+            secret,
+            is_mutual: config.core.accepts_by_certificate().is_some(),
+        });
         let Some(sockets) = self.sockets.clone() else {
             return (signal::link_router(link, self.rendering(), self.readiness()), None);
         };

@@ -66,7 +66,9 @@ impl Reload {
     fn renew_certificate(&self, config: &Config) -> Result<(), TlsFault> {
         let http = &config.http;
         match &self.tls {
-            Some(tls) if !http.cert.as_os_str().is_empty() => tls.renew(&http.cert, &http.key),
+            Some(tls) if !http.cert.as_os_str().is_empty() => {
+                tls.renew(&http.cert, &http.key, config.core.accepts_by_certificate())
+            }
             _ => Ok(()),
         }
     }

@@ -91,6 +91,8 @@ struct Held {
     gate: Arc<Gate>,
     address: IpAddr,
     has_asked: AtomicBool,
+    /// It has shown a certificate that our authority signed.
+    is_certified: AtomicBool,
     /// Given back once it has shown who it is.
     stranger: Mutex<Option<OwnedSemaphorePermit>>,
     _place: OwnedSemaphorePermit,
@@ -185,8 +187,14 @@ impl Gate {
             self.turn(Turned::Stranger);
             return None;
         };
-        let (has_asked, stranger) = (AtomicBool::new(false), Mutex::new(Some(stranger)));
-        Some(Guest(Arc::new(Held { gate: self, address, has_asked, stranger, _place: place })))
+        Some(Guest(Arc::new(Held {
+            gate: self,
+            address,
+            has_asked: AtomicBool::new(false),
+            is_certified: AtomicBool::new(false),
+            stranger: Mutex::new(Some(stranger)),
+            _place: place,
+        })))
     }
 }
 
@@ -198,6 +206,15 @@ impl Guest {
     /// It has sent a request.
     pub fn asked(&self) {
         self.0.has_asked.store(true, Ordering::Relaxed);
+    }
+
+    /// It has shown a certificate, and the handshake proved that it is its own.
+    pub fn certified(&self) {
+        self.0.is_certified.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_certified(&self) -> bool {
+        self.0.is_certified.load(Ordering::Relaxed)
     }
 
     /// It has shown who it is: another stranger may come in.

@@ -26,6 +26,8 @@ pub struct LinkParts {
     pub core: Arc<LinkCore>,
     /// What the core must show; `None` where it does not dial.
     pub secret: Option<String>,
+    /// It must have shown a certificate too.
+    pub is_mutual: bool,
 }
 
 type Door = State<Arc<LinkParts>>;
@@ -73,6 +75,11 @@ async fn dialled(State(door): Door, mut request: Request) -> Response {
         let refused = failed.and_then(Result::err);
         let refused = refused.unwrap_or_else(|| HttpError::new(ErrorCode::InvalidToken));
         return Reply::from(refused).into_response();
+    }
+    if door.is_mutual && !guest.as_ref().is_some_and(Guest::is_certified) {
+        warn!("a core link was refused: no certificate");
+        let why = "show a certificate that core.ca has signed";
+        return Reply::from(HttpError::because(ErrorCode::AccessDenied, why)).into_response();
     }
     if let Some(guest) = &guest {
         guest.known();

@@ -114,7 +114,12 @@ impl Service {
             return self.converse(stream, guest, is_stopping).await;
         };
         match timeout(TLS_HANDSHAKE_MAX, tls.acceptor().accept(stream)).await {
-            Ok(Ok(stream)) => self.converse(stream, guest, is_stopping).await,
+            Ok(Ok(stream)) => {
+                if stream.get_ref().1.peer_certificates().is_some() {
+                    guest.certified();
+                }
+                self.converse(stream, guest, is_stopping).await;
+            }
             Ok(Err(error)) => debug!(%error, "no TLS"),
             Err(_) => debug!("no TLS in time"),
         }

@@ -8,10 +8,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 /// A certificate with its key, ready to serve.
@@ -33,12 +35,13 @@ pub enum TlsFault {
     Unfit { path: PathBuf, source: rustls::Error },
 }
 
-/// The operator's own certificate with those that vouch for it, and its key, in PEM files.
+/// The operator's own certificate with those that vouch for it, and its key, in PEM files. With
+/// `ca`, clients may show one that it has signed.
 ///
 /// # Errors
 /// One of them cannot be read, or they do not belong together.
-pub fn of_files(cert: &Path, key: &Path) -> Result<Tls, TlsFault> {
-    Ok(Tls::new(read(cert, key)?))
+pub fn of_files(cert: &Path, key: &Path, ca: Option<&Path>) -> Result<Tls, TlsFault> {
+    Ok(Tls::new(read(cert, key, ca)?))
 }
 
 impl Tls {
@@ -55,14 +58,14 @@ impl Tls {
     ///
     /// # Errors
     /// As [`of_files`]; the former one goes on being served.
-    pub fn renew(&self, cert: &Path, key: &Path) -> Result<(), TlsFault> {
-        let config = Arc::new(read(cert, key)?);
+    pub fn renew(&self, cert: &Path, key: &Path, ca: Option<&Path>) -> Result<(), TlsFault> {
+        let config = Arc::new(read(cert, key, ca)?);
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
     }
 }
 
-fn read(cert: &Path, key: &Path) -> Result<ServerConfig, TlsFault> {
+fn read(cert: &Path, key: &Path, ca: Option<&Path>) -> Result<ServerConfig, TlsFault> {
     let pem = |path: &Path| {
         let path = path.to_owned();
         move |source| TlsFault::Pem { path: path.clone(), source }
@@ -70,7 +73,8 @@ fn read(cert: &Path, key: &Path) -> Result<ServerConfig, TlsFault> {
     let chain: Result<Vec<CertificateDer<'static>>, _> =
         CertificateDer::pem_file_iter(cert).map_err(pem(cert))?.collect();
     let own = PrivateKeyDer::from_pem_file(key).map_err(pem(key))?;
-    let config = config(chain.map_err(pem(cert))?, own);
+    let verifier = ca.map(|ca| verifier(ca, pem(ca))).transpose()?;
+    let config = config(chain.map_err(pem(cert))?, own, verifier);
     let mut config = config.map_err(|source| TlsFault::Unfit { path: cert.to_owned(), source })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
@@ -92,7 +96,7 @@ pub fn self_signed(folder: &Path, names: Vec<String>) -> Result<Tls, TlsFault> {
     }
     let cert = CertificateDer::from(fs::read(&cert_path).map_err(fault(&cert_path))?);
     let key = PrivatePkcs8KeyDer::from(fs::read(&key_path).map_err(fault(&key_path))?);
-    let config = config(vec![cert], key.into());
+    let config = config(vec![cert], key.into(), None);
     let mut config = config.map_err(|source| TlsFault::Kept { path: cert_path, source })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Tls::new(config))
@@ -101,11 +105,29 @@ pub fn self_signed(folder: &Path, names: Vec<String>) -> Result<Tls, TlsFault> {
 fn config(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
 ) -> Result<ServerConfig, rustls::Error> {
     ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier.unwrap_or_else(WebPkiClientVerifier::no_client_auth))
         .with_single_cert(chain, key)
+}
+
+/// Of clients that may show a certificate, and need not: people show none.
+fn verifier(
+    ca: &Path,
+    pem: impl Fn(rustls::pki_types::pem::Error) -> TlsFault,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsFault> {
+    let unfit = |source| TlsFault::Unfit { path: ca.to_owned(), source };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(ca).map_err(&pem)? {
+        roots.add(certificate.map_err(&pem)?).map_err(unfit)?;
+    }
+    let provider = Arc::new(default_provider());
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| unfit(rustls::Error::General(error.to_string())))
 }
 
 fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -242,9 +242,9 @@ pub async fn request(url: &str, method: &str, path: &str, headers: &str, body: &
 }
 
 /// Runs a server that must not come up: what it said when it ended.
-pub fn refuses(flags: &[&str]) -> Stopped {
+pub fn refuses(flags: &[&str], variables: &[(&str, &str)]) -> Stopped {
     let data = fresh_folder();
-    let mut child = command(&data, flags, &[]).spawn().expect("cargo has built the binary");
+    let mut child = command(&data, flags, variables).spawn().expect("cargo has built the binary");
     let mut ready = String::new();
     let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
     stdout.read_line(&mut ready).expect("a pipe can be read");
