@@ -334,3 +334,7 @@ pub const TOKEN_CHATS_MAX: usize = 256;
 /// How far ahead a token may run out: whoever was put out of a chat is let in until then. Beyond:
 /// `INVALID_TOKEN`.
 pub const TOKEN_AHEAD_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// Lines of the log a second from one place in the code: more than a person reads, less than fills
+/// a disk. Beyond: counted, and one line a second says how many were left out.
+pub const LOG_LINES_PER_S: u32 = 100;

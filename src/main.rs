@@ -33,6 +33,7 @@ async fn serve(flags: &ServeFlags) -> ExitCode {
     if let Err(error) = telemetry::init(&config.log) {
         return failed(1, &error);
     }
+    tokio::spawn(telemetry::tell_left_out());
     let flags = flags.clone();
     match server::run(config, Box::new(move || Config::load(&flags))).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,11 @@
 //! Our own crates are logged at the configured level. Everybody else's lines stay at `warn`:
 //! dependencies write addresses, certificates and descriptions into their debug lines.
 
+mod pace;
+
+use pace::Paced;
+pub use pace::{PACE, tell_left_out};
+
 use std::fmt;
 use std::io;
 
@@ -39,9 +44,14 @@ where
         LogFormat::Text => Box::new(Registry::default().with(lines.with_filter(filter(log.level)))),
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true).with_current_span(false);
+            let lines = lines.map_event_format(paced);
             Box::new(Registry::default().with(lines.with_filter(filter(log.level))))
         }
     }
+}
+
+fn paced<F>(format: F) -> Paced<F> {
+    Paced { pace: &PACE, format }
 }
 
 fn filter(level: LogLevel) -> Targets {

@@ -42,6 +42,7 @@ pub enum Sample {
     EventsResent,
     /// By WebSocket close code.
     SocketsClosed(&'static str),
+    LogLinesLeftOut,
 }
 
 /// What stands in the text above the samples of one name.
@@ -61,7 +62,7 @@ pub enum Kind {
 
 impl Sample {
     /// One sample of each family.
-    pub const EACH: [Self; 37] = [
+    pub const EACH: [Self; 38] = [
         Self::Calls,
         Self::Onliners,
         Self::Legs(""),
@@ -99,6 +100,7 @@ impl Sample {
         Self::Refusals(""),
         Self::EventsResent,
         Self::SocketsClosed(""),
+        Self::LogLinesLeftOut,
     ];
 
     /// Name, help and kind.
@@ -125,11 +127,8 @@ impl Sample {
                 "voxhall_stun_discarded_total",
                 "Connectivity checks dropped without an answer, by reason.",
             ),
-            Self::DatagramsUnsent => (
-                Counter,
-                "voxhall_datagrams_unsent_total",
-                "Datagrams that the operating system did not take.",
-            ),
+            Self::DatagramsUnsent => return UNSENT,
+            Self::LogLinesLeftOut => return LEFT_OUT,
             Self::VoiceUnmetered => (
                 Counter,
                 "voxhall_voice_unmetered_total",
@@ -193,7 +192,19 @@ impl Sample {
             | Self::VoiceUnmetered
             | Self::WorkerRestarts
             | Self::SignalsRepeated
-            | Self::EventsResent => None,
+            | Self::EventsResent
+            | Self::LogLinesLeftOut => None,
         }
     }
 }
+
+const UNSENT: Family = Family {
+    name: "voxhall_datagrams_unsent_total",
+    help: "Datagrams that the operating system did not take.",
+    kind: Kind::Counter,
+};
+const LEFT_OUT: Family = Family {
+    name: "voxhall_log_lines_left_out_total",
+    help: "Log lines not written, as one cause had written enough in that second.",
+    kind: Kind::Counter,
+};
