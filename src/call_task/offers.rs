@@ -54,6 +54,7 @@ impl CallTask {
             growth,
         };
         let entry = LegEntry {
+            opened: began,
             device: signal.device.clone(),
             style: signal.answer_style,
             dialogue,
@@ -61,6 +62,7 @@ impl CallTask {
         };
         self.legs.insert(leg, entry);
         self.input(Input::Join(join))?;
+        self.story.legs += 1;
         info!(call = %self.uid, leg = %leg, onliner = %signal.actor.jid, slots, "leg opened");
         self.carry_out_media();
         self.tell_answer(leg, &heard, trickle);
