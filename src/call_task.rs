@@ -6,11 +6,14 @@ mod offers;
 mod report;
 mod story;
 mod taping;
+mod traced;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 pub(crate) use self::story::millis;
+use self::traced::Stations;
 
 use engine::call::{Place, Rules, Targets};
 use engine::{Call, Input, Jid, LegId};
@@ -50,6 +53,8 @@ pub struct Shared {
 pub enum Message {
     Signal {
         signal: Box<Signal>,
+        /// When the node had it.
+        taken: Instant,
         done: oneshot::Sender<Result<(), Refusal>>,
     },
     Presence {
@@ -101,8 +106,7 @@ enum Carrier {
 
 /// A leg as the control plane holds it.
 pub(super) struct LegEntry {
-    /// When its offer was read.
-    pub opened: std::time::Instant,
+    pub way: traced::Way,
     pub device: Device,
     pub style: AnswerStyle,
     pub dialogue: Dialogue,
@@ -187,11 +191,14 @@ impl CallTask {
 
     async fn handle(&mut self, message: Message, told: &impl Fn(CallSummary)) {
         match message {
-            Message::Signal { signal, done } => {
+            Message::Signal { signal, taken, done } => {
+                let begun = Instant::now();
                 let result = self.handle_signal(&signal, told).await;
                 self.tell_signal(&signal, &result);
+                let handled = Instant::now();
                 // An HTTP request answers with what the event produced.
                 self.carry_out(told);
+                self.trace_signal(&signal, &result, &Stations { taken, begun, handled });
                 // Whoever asked may be gone: the signal took effect all the same.
                 let _ = done.send(result);
             }
@@ -204,7 +211,10 @@ impl CallTask {
                 let _ = self.input(Input::Link { leg, seen });
                 self.tell_link(leg, former, seen);
             }
-            Message::Notice(Notice::Reached { leg, step, at }) => self.tell_step(leg, step, at),
+            Message::Notice(Notice::Reached { leg, step, at }) => {
+                self.tell_step(leg, step, at);
+                self.trace_step(leg, step, at);
+            }
             Message::Notice(Notice::Tracks { leg, slots }) => self.tell_tracks(leg, &slots),
             Message::Move => drop(self.input(Input::MediaGone)),
             Message::TellAll => self.tell_all(told),

@@ -88,7 +88,10 @@ impl CallTask {
             Effect::CloseLeg { leg, reason } => {
                 let entry = self.legs.remove(&leg);
                 let onliner = entry.as_ref().map_or("", |entry| entry.device.jid.as_str());
-                let elapsed_ms = entry.as_ref().map_or(0, |entry| millis(entry.opened));
+                let elapsed_ms = entry.as_ref().map_or(0, |entry| millis(entry.way.opened));
+                if let Some(entry) = &entry {
+                    self.trace_end(leg, entry, reason);
+                }
                 let (call, reason) = (&self.uid, reason.label());
                 info!(%call, %leg, %onliner, reason, elapsed_ms, "leg closed");
                 if let Err(full) = self.worker.order(Order::Close { leg }) {

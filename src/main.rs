@@ -34,6 +34,9 @@ async fn serve(flags: &ServeFlags) -> ExitCode {
         return failed(1, &error);
     }
     tokio::spawn(telemetry::tell_left_out());
+    if let Err(error) = telemetry::traces::start(&config.trace) {
+        return failed(1, &error);
+    }
     let flags = flags.clone();
     match server::run(config, Box::new(move || Config::load(&flags))).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@
 //! dependencies write addresses, certificates and descriptions into their debug lines.
 
 mod pace;
+pub mod traces;
 
 use pace::Paced;
 pub use pace::{PACE, tell_left_out};

@@ -121,7 +121,7 @@ impl CallTask {
         let (Some(former), Some(link)) = (former, self.link_of(leg)) else { return };
         let (call, entry) = (&self.uid, self.legs.get(&leg));
         let onliner = entry.map_or("", |entry| entry.device.jid.as_str());
-        let elapsed_ms = entry.map_or(0, |entry| millis(entry.opened));
+        let elapsed_ms = entry.map_or(0, |entry| millis(entry.way.opened));
         match (former, link) {
             (Link::Connecting { .. }, Link::Connected) => {
                 info!(%call, %leg, %onliner, elapsed_ms, "leg connected");
@@ -145,7 +145,7 @@ impl CallTask {
     pub(super) fn tell_step(&self, leg: LegId, step: Step, at: Instant) {
         let Some(entry) = self.legs.get(&leg) else { return };
         let (call, onliner) = (&self.uid, &entry.device.jid);
-        let elapsed_ms = at.saturating_duration_since(entry.opened).as_millis() as u64;
+        let elapsed_ms = at.saturating_duration_since(entry.way.opened).as_millis() as u64;
         match step {
             Step::Path => debug!(%call, %leg, %onliner, elapsed_ms, "path proved"),
             Step::Keys => debug!(%call, %leg, %onliner, elapsed_ms, "keys agreed"),

@@ -15,6 +15,7 @@ mod probe;
 mod record;
 mod renewal;
 mod sections;
+mod trace;
 
 pub use self::core::{Core, CoreMode};
 pub use addresses::{Interface, advertised, interfaces};
@@ -28,6 +29,7 @@ pub use sections::{
     Answer, Call, Config, Data, Features, Http, IceServer, IceTransportPolicy, Log, LogFormat,
     LogLevel, Media, Sdp, Signal, Workers,
 };
+pub use trace::Trace;
 
 use std::fs;
 

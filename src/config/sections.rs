@@ -15,6 +15,7 @@ use super::clients::{Clients, Turn};
 use super::core::Core;
 use super::probe::Probe;
 use super::record::Record;
+use super::trace::Trace;
 use crate::telemetry::Redacted;
 
 /// Everything an operator can choose.
@@ -35,6 +36,7 @@ pub struct Config {
     pub probe: Probe,
     pub features: Features,
     pub log: Log,
+    pub trace: Trace,
 }
 
 /// The page, the API and the WebSocket.

@@ -43,6 +43,7 @@ pub enum Sample {
     /// By WebSocket close code.
     SocketsClosed(&'static str),
     LogLinesLeftOut,
+    TracesLost,
 }
 
 /// What stands in the text above the samples of one name.
@@ -62,7 +63,7 @@ pub enum Kind {
 
 impl Sample {
     /// One sample of each family.
-    pub const EACH: [Self; 38] = [
+    pub const EACH: [Self; 39] = [
         Self::Calls,
         Self::Onliners,
         Self::Legs(""),
@@ -101,6 +102,7 @@ impl Sample {
         Self::EventsResent,
         Self::SocketsClosed(""),
         Self::LogLinesLeftOut,
+        Self::TracesLost,
     ];
 
     /// Name, help and kind.
@@ -129,6 +131,7 @@ impl Sample {
             ),
             Self::DatagramsUnsent => return UNSENT,
             Self::LogLinesLeftOut => return LEFT_OUT,
+            Self::TracesLost => return TRACES_LOST,
             Self::VoiceUnmetered => (
                 Counter,
                 "voxhall_voice_unmetered_total",
@@ -193,7 +196,8 @@ impl Sample {
             | Self::WorkerRestarts
             | Self::SignalsRepeated
             | Self::EventsResent
-            | Self::LogLinesLeftOut => None,
+            | Self::LogLinesLeftOut
+            | Self::TracesLost => None,
         }
     }
 }
@@ -206,5 +210,10 @@ const UNSENT: Family = Family {
 const LEFT_OUT: Family = Family {
     name: "voxhall_log_lines_left_out_total",
     help: "Log lines not written, as one cause had written enough in that second.",
+    kind: Kind::Counter,
+};
+const TRACES_LOST: Family = Family {
+    name: "voxhall_traces_lost_total",
+    help: "Traces that the collector did not take, or for which there was no room.",
     kind: Kind::Counter,
 };

@@ -96,7 +96,11 @@ pub const HOMES: &[Home] = &[
         "an index of recordings and an outbox of facts, each in its own file",
     ),
     home("sd_notify", &["src/server/service"], "what the service manager is told"),
-    home("reqwest", &["src/outbox/webhook"], "the one place that asks another's HTTP"),
+    home(
+        "reqwest",
+        &["src/outbox/webhook", "src/telemetry/traces"],
+        "the two places that ask another's HTTP: one for facts, one for traces",
+    ),
     home("rustls_native_certs", &["src/core/link/dial"], "whom we trust, who dials knows"),
     home(
         "libc",
