@@ -5,15 +5,21 @@ mod facts;
 mod offers;
 pub mod operator;
 mod report;
+mod story;
 mod taping;
+mod traced;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
+
+pub(crate) use self::story::millis;
+use self::traced::Stations;
 
 use engine::call::{Place, Rules, Targets};
 use engine::{Call, Input, Jid, LegId};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, error, info, warn};
+use tracing::{error, warn};
 
 use crate::clock::Clock;
 use crate::core::{AnswerStyle, CallSummary, Chat, ChatCore, ChatKey, Device, Person};
@@ -48,6 +54,8 @@ pub struct Shared {
 pub enum Message {
     Signal {
         signal: Box<Signal>,
+        /// When the node had it.
+        taken: Instant,
         done: oneshot::Sender<Result<(), Refusal>>,
     },
     Presence {
@@ -83,6 +91,7 @@ pub struct CallTask {
     /// How the core last described whom we met.
     pub(super) people: BTreeMap<Jid, Person>,
     taping: Option<taping::Taping>,
+    story: story::Story,
     /// What the recorder last said of its disk.
     pub(super) disk: Disk,
     /// For the sinks of new legs: weak, or the task would keep itself alive.
@@ -99,6 +108,7 @@ enum Carrier {
 
 /// A leg as the control plane holds it.
 pub(super) struct LegEntry {
+    pub way: traced::Way,
     pub device: Device,
     pub style: AnswerStyle,
     pub dialogue: Dialogue,
@@ -145,6 +155,7 @@ impl CallTask {
             legs,
             people,
             taping,
+            story: story::Story::new(),
             disk,
             own,
         }
@@ -153,7 +164,7 @@ impl CallTask {
     /// Runs until the call is finished; `told` is called with every change of its line in
     /// `server.online`.
     pub async fn run(mut self, inbox: &mut mpsc::Receiver<Message>, told: impl Fn(CallSummary)) {
-        info!(call = %self.uid, chat = %self.chat_name(), "call began");
+        self.tell_began();
         loop {
             let due = self.call.poll_timeout().map(|at| self.shared.clock.moment_of(at));
             let timer = async {
@@ -173,13 +184,8 @@ impl CallTask {
                 }
             }
             self.carry_out(&told);
-            if self.call.is_finished() {
-                info!(call = %self.uid, chat = %self.chat_name(), "call finished");
-                return;
-            }
-            if self.call.onliners().is_empty() {
-                // Its first offer was refused: nobody was told of it, and nobody shall be.
-                info!(call = %self.uid, chat = %self.chat_name(), "call given up");
+            if self.call.is_finished() || self.call.onliners().is_empty() {
+                self.tell_ended();
                 return;
             }
         }
@@ -187,10 +193,14 @@ impl CallTask {
 
     async fn handle(&mut self, message: Message, told: &impl Fn(CallSummary)) {
         match message {
-            Message::Signal { signal, done } => {
-                let result = self.handle_signal(*signal, told).await;
+            Message::Signal { signal, taken, done } => {
+                let begun = Instant::now();
+                let result = self.handle_signal(&signal, told).await;
+                self.tell_signal(&signal, &result);
+                let handled = Instant::now();
                 // An HTTP request answers with what the event produced.
                 self.carry_out(told);
+                self.trace_signal(&signal, &result, &Stations { taken, begun, handled });
                 // Whoever asked may be gone: the signal took effect all the same.
                 let _ = done.send(result);
             }
@@ -198,9 +208,14 @@ impl CallTask {
                 self.handle_presence(&device, presence, told);
             }
             Message::Notice(Notice::Link { leg, seen }) => {
-                debug!(call = %self.uid, leg = %leg, ?seen, "link");
+                let former = self.link_of(leg);
                 // A leg that left meanwhile is nobody's news.
                 let _ = self.input(Input::Link { leg, seen });
+                self.tell_link(leg, former, seen);
+            }
+            Message::Notice(Notice::Reached { leg, step, at }) => {
+                self.tell_step(leg, step, at);
+                self.trace_step(leg, step, at);
             }
             Message::Notice(Notice::Tracks { leg, slots }) => self.tell_tracks(leg, &slots),
             Message::Move => drop(self.input(Input::MediaGone)),
@@ -224,7 +239,7 @@ impl CallTask {
 
     async fn handle_signal(
         &mut self,
-        signal: Signal,
+        signal: &Signal,
         told: &impl Fn(CallSummary),
     ) -> Result<(), Refusal> {
         let who = signal.actor.jid.clone();
@@ -233,9 +248,9 @@ impl CallTask {
         self.people.insert(who.clone(), signal.actor.clone());
         let input = match signal.event.clone() {
             ClientEvent::Offer { sdp, trickle, muted, .. } => {
-                return self.handle_offer(&signal, &sdp, trickle, muted, told).await;
+                return self.handle_offer(signal, &sdp, trickle, muted, told).await;
             }
-            ClientEvent::Sdp { uid, jsep, .. } => return self.handle_sdp(&signal, &uid, &jsep),
+            ClientEvent::Sdp { uid, jsep, .. } => return self.handle_sdp(signal, &uid, &jsep),
             ClientEvent::Trickle { candidate, .. } => return check_candidate(&candidate),
             ClientEvent::Sound { muted, .. } => Input::Sound { who, muted },
             ClientEvent::Buzz { members, .. } => Input::Buzz { who, targets: targets(&members)? },
@@ -312,7 +327,7 @@ impl CallTask {
 impl Drop for CallTask {
     /// However it ended: nothing goes on recording a call that nobody owns.
     fn drop(&mut self) {
-        self.end_taping();
+        self.end_taping(None);
     }
 }
 

@@ -7,7 +7,7 @@ use engine::call::{Audience, Effect, LegEnd, Link, Mute, Onliner, Phase};
 use engine::{Jid, LegId, Level, Wall};
 use tracing::{info, warn};
 
-use crate::call_task::CallTask;
+use crate::call_task::{CallTask, millis};
 use crate::core::{AnswerStyle, CallSummary, ChatKey, Deliver, Device, To};
 use crate::media::Order;
 use crate::record::capture::Disk;
@@ -63,7 +63,7 @@ impl CallTask {
                 Effect::Fact(fact) => self.note(fact),
                 Effect::Listed => told(self.summary()),
                 Effect::RecordBegan { by } => self.begin_taping(by),
-                Effect::RecordEnded { .. } => self.end_taping(),
+                Effect::RecordEnded { by } => self.end_taping(by.as_ref()),
                 Effect::Finished => {}
             }
         }
@@ -86,8 +86,14 @@ impl CallTask {
         match effect {
             Effect::Permit(permits) => self.worker.permit(self.no, permits),
             Effect::CloseLeg { leg, reason } => {
-                self.legs.remove(&leg);
-                info!(call = %self.uid, leg = %leg, reason = reason.label(), "leg closed");
+                let entry = self.legs.remove(&leg);
+                let onliner = entry.as_ref().map_or("", |entry| entry.device.jid.as_str());
+                let elapsed_ms = entry.as_ref().map_or(0, |entry| millis(entry.way.opened));
+                if let Some(entry) = &entry {
+                    self.trace_end(leg, entry, reason);
+                }
+                let (call, reason) = (&self.uid, reason.label());
+                info!(%call, %leg, %onliner, reason, elapsed_ms, "leg closed");
                 if let Err(full) = self.worker.order(Order::Close { leg }) {
                     warn!(call = %self.uid, leg = %leg, error = %full, "leg not closed");
                 }

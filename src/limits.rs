@@ -380,3 +380,15 @@ pub const HEADER_FIELDS_MAX: usize = 64;
 /// Senders that are told apart when it is said how fast one may be, 100 bytes each. Beyond: let
 /// pass.
 pub const BUCKETS_MAX: usize = 16_384;
+
+/// Lines of the log a second from one place in the code: more than a person reads, less than fills
+/// a disk. Beyond: counted, and one line a second says how many were left out.
+pub const LOG_LINES_PER_S: u32 = 100;
+
+/// Traces that wait for the collector, and go to it at once. Beyond: lost, and counted.
+pub const TRACES_MAX: usize = 2_048;
+pub const TRACES_A_POST: usize = 256;
+
+/// How long a trace waits for others to go along with, and how long an answer may take.
+pub const TRACE_GATHERS: Duration = Duration::from_millis(500);
+pub const TRACE_ANSWER_MAX: Duration = Duration::from_secs(5);

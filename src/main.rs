@@ -39,6 +39,10 @@ async fn serve(flags: &ServeFlags) -> ExitCode {
         Ok(verbosity) => verbosity,
         Err(error) => return failed(1, &error),
     };
+    tokio::spawn(telemetry::tell_left_out());
+    if let Err(error) = telemetry::traces::start(&config.trace) {
+        return failed(1, &error);
+    }
     let flags = flags.clone();
     match server::run(config, Box::new(move || Config::load(&flags)), verbosity).await {
         Ok(()) => ExitCode::SUCCESS,

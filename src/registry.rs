@@ -104,7 +104,7 @@ impl Registry {
     }
 
     async fn pass_on(&self, signal: Signal) -> Result<(), Refusal> {
-        let key = signal.chat.key();
+        let (key, taken) = (signal.chat.key(), Instant::now());
         let begins = matches!(signal.event, ClientEvent::Offer { .. });
         if begins && self.inner.moving.load(Ordering::Relaxed) {
             return Err(closing());
@@ -118,7 +118,7 @@ impl Registry {
                 None => return without_call(&signal.event),
             };
             let (done, result) = oneshot::channel();
-            let message = Message::Signal { signal: Box::new(signal.clone()), done };
+            let message = Message::Signal { signal: Box::new(signal.clone()), taken, done };
             if mailbox.send(message).await.is_err() {
                 continue;
             }
@@ -187,7 +187,7 @@ impl Registry {
         self.inner.calls.remove_if(&key, |_, live| *live.summary.uid == *uid);
         // Whoever wrote while the call finished is told that it has.
         while let Some(message) = inbox.recv().await {
-            if let Message::Signal { signal, done } = message
+            if let Message::Signal { signal, done, .. } = message
                 && !matches!(signal.event, ClientEvent::Offer { .. })
             {
                 let _ = done.send(without_call(&signal.event));

@@ -4,6 +4,12 @@
 //! Our own crates are logged at the configured level. Everybody else's lines stay at `warn`:
 //! dependencies write addresses, certificates and descriptions into their debug lines.
 
+mod pace;
+pub mod traces;
+
+use pace::Paced;
+pub use pace::{PACE, tell_left_out};
+
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,13 +71,21 @@ where
     let verbosity = Verbosity { level: Arc::new(Mutex::new(log.level)), filter: handle };
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
     let subscriber: Box<dyn Subscriber + Send + Sync> = match log.format {
-        LogFormat::Text => Box::new(Registry::default().with(lines.with_filter(filter))),
+        LogFormat::Text => {
+            let lines = lines.map_event_format(paced);
+            Box::new(Registry::default().with(lines.with_filter(filter)))
+        }
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true).with_current_span(false);
+            let lines = lines.map_event_format(paced);
             Box::new(Registry::default().with(lines.with_filter(filter)))
         }
     };
     (subscriber, verbosity)
+}
+
+fn paced<F>(format: F) -> Paced<F> {
+    Paced { pace: &PACE, format }
 }
 
 fn filter(level: LogLevel) -> Targets {

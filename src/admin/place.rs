@@ -88,7 +88,9 @@ impl Office {
         let Office { listener, tls, token, note } = self;
         let routes = router(parts, Pass::new(&token));
         note.write().map_err(|cause| Fault::Note { path: note.path.clone(), cause })?;
-        info!(url = note.url, "the operator is answered");
+        // Where it listens above its port is the note's to say: no address in the log.
+        let port = listener.local_addr().map_or(0, |address| address.port());
+        info!(port, "the operator is answered");
         let stop = Arc::new(Notify::new());
         let stopped = stop.clone();
         let gate = Gate::new(GateLimits::default());

@@ -10,7 +10,8 @@ use crate::core::link::chat_value;
 use crate::outbox;
 
 impl CallTask {
-    pub(crate) fn note(&self, fact: Fact) {
+    pub(crate) fn note(&mut self, fact: Fact) {
+        self.tell_fact(&fact);
         let Some(outbox) = &self.shared.outbox else { return };
         let name = |jid: &Jid| {
             self.people.get(jid).map(|person| person.display_name.clone()).unwrap_or_default()

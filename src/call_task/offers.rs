@@ -7,6 +7,7 @@ use engine::{Input, Jid, LegId};
 use tokio::sync::mpsc;
 use tracing::info;
 
+use super::traced::Way;
 use super::{CallTask, LegEntry, Message, refused};
 use crate::core::{AnswerStyle, CallSummary, Device, Refusal, Signal};
 use crate::media::dialogue::{Dialogue, Ours, Unfit};
@@ -54,6 +55,7 @@ impl CallTask {
             growth,
         };
         let entry = LegEntry {
+            way: Way::from(began),
             device: signal.device.clone(),
             style: signal.answer_style,
             dialogue,
@@ -61,9 +63,13 @@ impl CallTask {
         };
         self.legs.insert(leg, entry);
         self.input(Input::Join(join))?;
+        self.story.legs += 1;
         info!(call = %self.uid, leg = %leg, onliner = %signal.actor.jid, slots, "leg opened");
         self.carry_out_media();
         self.tell_answer(leg, &heard, trickle);
+        if let Some(entry) = self.legs.get_mut(&leg) {
+            entry.way.answered = Some(std::time::Instant::now());
+        }
         self.shared.metrics.offer_answered(began.elapsed());
         self.carry_out(told);
         Ok(())

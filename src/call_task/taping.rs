@@ -7,7 +7,7 @@ use std::sync::Arc;
 use engine::call::{Mute, Onliner};
 use engine::{Input, Jid, LegId, Level, Time};
 use tokio::sync::mpsc::error::TrySendError;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{CallTask, Message};
 use crate::core::{Chat, Refusal};
@@ -18,6 +18,7 @@ use crate::record::store::Id;
 /// A recording of this call that is being made.
 #[derive(Default)]
 pub(super) struct Taping {
+    id: Option<Id>,
     known: BTreeMap<Jid, Known>,
     told: BTreeSet<Jid>,
 }
@@ -52,7 +53,7 @@ impl CallTask {
             call: self.no,
             uid: self.uid.clone(),
             chat: chat_name(&self.chat),
-            by: by.map(|jid| jid.to_string()).unwrap_or_default(),
+            by: by.as_ref().map(|jid| jid.to_string()).unwrap_or_default(),
             now,
             notices: Arc::new(move |disk| {
                 // A task that is gone needs to know nothing.
@@ -66,22 +67,28 @@ impl CallTask {
         };
         match begun {
             Ok(()) => {
-                tracing::info!(call = %self.uid, recording = %id, "call is recorded");
-                self.taping = Some(Taping::default());
+                let by = by.as_ref().map_or("itself", Jid::as_str);
+                info!(call = %self.uid, recording = %id, %by, "record on");
+                self.story.recordings += 1;
+                self.taping = Some(Taping { id: Some(id), ..Taping::default() });
                 self.tape_roster();
             }
             Err(reason) => {
-                warn!(call = %self.uid, reason, "call is not recorded");
+                warn!(call = %self.uid, reason, "record on, but not recorded");
                 // Nobody shall believe that it is.
                 let _ = self.input(Input::Recorder { writes: false });
             }
         }
     }
 
-    pub(crate) fn end_taping(&mut self) {
-        // One that waits for its beginning too.
-        self.taping = None;
+    /// By somebody's wish, or by itself.
+    pub(crate) fn end_taping(&mut self, by: Option<&Jid>) {
         let why = if self.call.is_finished() { End::CallFinished } else { End::RecordOff };
+        // One that waits for its beginning too.
+        if let Some(Taping { id: Some(id), .. }) = self.taping.take() {
+            let (by, reason) = (by.map_or("itself", Jid::as_str), why.label());
+            info!(call = %self.uid, recording = %id, %by, reason, "record off");
+        }
         if let Some(recorder) = &self.shared.recorder {
             recorder.end(self.no, self.shared.clock.now(), why);
         }
@@ -170,11 +177,18 @@ impl CallTask {
     }
 
     pub(super) fn handle_disk(&mut self, disk: Disk) {
+        if self.taping.is_some() && self.disk != disk {
+            let call = &self.uid;
+            match disk {
+                Disk::Refuses(why) => warn!(%call, reason = why.label(), "record stopped"),
+                Disk::Takes | Disk::TakesAnew => info!(%call, "record goes on"),
+            }
+        }
         self.disk = disk;
         let is_wanted = self.call.is_recording() || self.call.is_record_stopped();
         if disk == Disk::TakesAnew && is_wanted {
             if self.taping.is_some() {
-                self.end_taping();
+                self.end_taping(None);
             }
             self.begin_taping(None);
             if self.taping.is_none() {

@@ -138,7 +138,7 @@ impl From<StoreUrl> for String {
 }
 
 /// Without a name and a password in it, which would stand in logs.
-fn is_endpoint(text: &str) -> bool {
+pub(super) fn is_endpoint(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]/_".contains(&byte);
     rest.is_some_and(|rest| !rest.starts_with('/') && !rest.is_empty() && rest.bytes().all(fits))

@@ -138,6 +138,7 @@ impl Config {
         let checked = checked.and_then(|()| self.turn.check());
         let checked = checked.and_then(|()| self.archive.check());
         let checked = checked.and_then(|()| admin.check());
+        let checked = checked.and_then(|()| self.trace.check());
         checked.or_else(|(key, value, reason)| conflict(key, &value, reason))
     }
 }

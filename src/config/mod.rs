@@ -18,6 +18,7 @@ mod probe;
 mod record;
 mod renewal;
 mod sections;
+mod trace;
 
 pub use self::core::{Core, CoreMode};
 pub use addresses::{Interface, advertised, interfaces};
@@ -34,6 +35,7 @@ pub use sections::{
     Answer, Call, Config, Data, Features, IceServer, IceTransportPolicy, Log, LogFormat, LogLevel,
     Media, Sdp, Signal, Workers,
 };
+pub use trace::Trace;
 
 use std::fs;
 use std::path::PathBuf;

@@ -17,6 +17,7 @@ use super::core::Core;
 use super::http::Http;
 use super::probe::Probe;
 use super::record::Record;
+use super::trace::Trace;
 use crate::limits::{OFFERS_BURST, OFFERS_PER_S};
 use crate::telemetry::Redacted;
 
@@ -39,6 +40,7 @@ pub struct Config {
     pub admin: Admin,
     pub features: Features,
     pub log: Log,
+    pub trace: Trace,
 }
 
 /// UDP media.

@@ -10,13 +10,13 @@ use engine::talking::Said;
 use engine::timeline::Taken;
 use engine::{Discard, LegId, Level, Time};
 
-use super::CallNo;
 use super::fanout::{Heard, Leaving, Way, forward};
 use super::ice::{self, Changes, Check, IceDiscard};
 use super::leg::{Leg, SenderReportSeen, Told};
 use super::socket::Path;
 use super::srtp::OpenError;
 use super::worker::Worker;
+use super::{CallNo, Step};
 use crate::limits::{ADDRESS_HELD, RING_EXTRA_PACKETS};
 
 impl Worker {
@@ -96,11 +96,16 @@ impl Worker {
     /// Sends media where the newest nomination says.
     fn follow_path(&mut self, seat: u32) {
         let Some(leg) = self.seats.at_mut(seat) else { return };
+        // Keys are agreed on over a path: what comes later is a change of paths.
+        let is_first = leg.to.is_none() && leg.keys.is_none();
         let path = leg.ice.path().and_then(|remote| {
             let local = self.addresses.local_of(remote, seat)?;
             Some(Path { remote, local })
         });
         leg.to = path.map(|path| self.socket.destination(path));
+        if is_first && path.is_some() {
+            self.tell_step(seat, Step::Path);
+        }
     }
 
     fn handle_handshake(&mut self, now: Time, datagram: &[u8], path: Path) -> Result<(), Discard> {
@@ -146,10 +151,14 @@ impl Worker {
         if spec.is_none_or(|spec| spec.payload_type != view.payload_type) {
             return Err(Discard::WrongPayloadType);
         }
+        let is_first = leg.source.packets == 0;
         let renewed = leg.note_reception(now, opened.index, &view);
         let silent = leg.life.told == Told::Silent;
         if silent {
             self.tell_link(seat, Told::Alive);
+        }
+        if is_first {
+            self.tell_step(seat, Step::Voice);
         }
         if renewed && let Some(routes) = self.calls.get_mut(&call) {
             routes.renew(id);

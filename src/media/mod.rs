@@ -30,7 +30,7 @@ mod worker;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::call::Seen;
 use engine::routes::Permits;
@@ -78,6 +78,25 @@ pub enum Notice {
         leg: LegId,
         fingerprint: String,
     },
+    /// The leg has come so far, for the first time.
+    Reached {
+        leg: LegId,
+        step: Step,
+        at: Instant,
+    },
+}
+
+/// The way of a leg to its first voice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A check proved an address.
+    Path,
+    /// The handshake is done.
+    Keys,
+    /// A voice packet came that is true.
+    Voice,
+    /// There will be no keys, because of that.
+    NoKeys(&'static str),
 }
 
 /// Where and how the workers listen.

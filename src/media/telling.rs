@@ -1,13 +1,15 @@
 //! What a worker tells the calls: each change of a leg's link once, each change of its tracks.
 //! A call that has no room is told again later; of each kind only the newest notice a leg waits.
 
+use std::time::Instant;
+
 use engine::LegId;
 use engine::call::Seen;
 use engine::routes::{Routes, Turn};
 
 use super::leg::Told;
 use super::worker::Worker;
-use super::{CallNo, Notice, NoticeSink};
+use super::{CallNo, Notice, NoticeSink, Step};
 
 impl Worker {
     /// Tells a change of a leg's link once.
@@ -55,13 +57,19 @@ impl Worker {
         }
     }
 
+    pub fn tell_step(&mut self, seat: u32, step: Step) {
+        let Some(leg) = self.seats.at(seat) else { return };
+        let (sink, leg, at) = (leg.notices.clone(), leg.id, Instant::now());
+        self.tell(sink, Notice::Reached { leg, step, at });
+    }
+
     pub fn tell_certificate(&mut self, seat: u32, fingerprint: String) {
         let Some(leg) = self.seats.at(seat) else { return };
         let (sink, leg) = (leg.notices.clone(), leg.id);
         self.tell(sink, Notice::Certified { leg, fingerprint });
     }
 
-    /// Tells, or keeps the notice in place of an older one of its kind: four a leg at most.
+    /// Tells, or keeps the notice in place of an older one of its kind: eight a leg at most.
     fn tell(&mut self, sink: NoticeSink, notice: Notice) {
         let kept = self.untold.iter_mut().find(|(_, kept)| kept.is_superseded_by(&notice));
         match kept {
@@ -87,12 +95,17 @@ impl Notice {
             Notice::Link { leg, .. }
             | Notice::Tracks { leg, .. }
             | Notice::Talking { leg, .. }
-            | Notice::Certified { leg, .. } => *leg,
+            | Notice::Certified { leg, .. }
+            | Notice::Reached { leg, .. } => *leg,
         }
     }
 
     fn is_superseded_by(&self, newer: &Notice) -> bool {
         let is_same_kind = std::mem::discriminant(self) == std::mem::discriminant(newer);
-        is_same_kind && self.leg() == newer.leg()
+        let is_same_step = match (self, newer) {
+            (Notice::Reached { step, .. }, Notice::Reached { step: newer, .. }) => step == newer,
+            _ => true,
+        };
+        is_same_kind && is_same_step && self.leg() == newer.leg()
     }
 }

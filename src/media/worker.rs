@@ -24,7 +24,7 @@ use super::socket::UdpSocket;
 use super::srtp::{Opener, Sealer};
 use super::stats::Stats;
 use super::tap::Tap;
-use super::{CallNo, Notice, NoticeSink, PROBE_LEGS};
+use super::{CallNo, Notice, NoticeSink, PROBE_LEGS, Step};
 use crate::clock::Clock;
 use crate::limits::{EARLY_PACKETS, TICK, TICKS_A_SWEEP};
 
@@ -259,6 +259,7 @@ impl Worker {
                 if is_counted(id) {
                     self.stats.connected(profile);
                 }
+                self.tell_step(seat, Step::Keys);
                 self.tell_link(seat, Told::Alive);
                 self.tell_certificate(seat, fingerprint);
                 for mut packet in self.early.remove(&id).unwrap_or_default() {
@@ -269,8 +270,8 @@ impl Worker {
                 if is_counted(LegId(key)) {
                     self.stats.handshake_failed(reason);
                 }
-                let Some((seat, leg)) = self.leg_mut(LegId(key)) else { return };
-                tracing::info!(leg = %leg.id, reason = reason.label(), "handshake failed");
+                let Some((seat, _)) = self.leg_mut(LegId(key)) else { return };
+                self.tell_step(seat, Step::NoKeys(reason.label()));
                 self.tell_link(seat, Told::Ended);
             }
             Outcome::Closed { key } => {

@@ -45,6 +45,8 @@ pub enum Sample {
     EventsResent,
     /// By WebSocket close code.
     SocketsClosed(&'static str),
+    LogLinesLeftOut,
+    TracesLost,
 }
 
 /// What stands in the text above the samples of one name.
@@ -64,7 +66,7 @@ pub enum Kind {
 
 impl Sample {
     /// One sample of each family.
-    pub const EACH: [Self; 39] = [
+    pub const EACH: [Self; 41] = [
         Self::Calls,
         Self::Onliners,
         Self::Legs(""),
@@ -104,6 +106,8 @@ impl Sample {
         Self::Refusals(""),
         Self::EventsResent,
         Self::SocketsClosed(""),
+        Self::LogLinesLeftOut,
+        Self::TracesLost,
     ];
 
     /// Name, help and kind.
@@ -130,11 +134,9 @@ impl Sample {
                 "voxhall_stun_discarded_total",
                 "Connectivity checks dropped without an answer, by reason.",
             ),
-            Self::DatagramsUnsent => (
-                Counter,
-                "voxhall_datagrams_unsent_total",
-                "Datagrams that the operating system did not take.",
-            ),
+            Self::DatagramsUnsent => return UNSENT,
+            Self::LogLinesLeftOut => return LEFT_OUT,
+            Self::TracesLost => return TRACES_LOST,
             Self::VoiceUnmetered => (
                 Counter,
                 "voxhall_voice_unmetered_total",
@@ -200,7 +202,25 @@ impl Sample {
             | Self::VoiceUnmetered
             | Self::WorkerRestarts
             | Self::SignalsRepeated
-            | Self::EventsResent => None,
+            | Self::EventsResent
+            | Self::LogLinesLeftOut
+            | Self::TracesLost => None,
         }
     }
 }
+
+const UNSENT: Family = Family {
+    name: "voxhall_datagrams_unsent_total",
+    help: "Datagrams that the operating system did not take.",
+    kind: Kind::Counter,
+};
+const LEFT_OUT: Family = Family {
+    name: "voxhall_log_lines_left_out_total",
+    help: "Log lines not written, as one cause had written enough in that second.",
+    kind: Kind::Counter,
+};
+const TRACES_LOST: Family = Family {
+    name: "voxhall_traces_lost_total",
+    help: "Traces that the collector did not take, or for which there was no room.",
+    kind: Kind::Counter,
+};

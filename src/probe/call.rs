@@ -162,7 +162,10 @@ impl Placed {
     async fn signal(&self, device: &Device, event: ClientEvent) -> Result<(), Unanswered> {
         let (done, result) = oneshot::channel();
         let signal = Box::new(signal(device, event));
-        let sent = self.mailbox.send(Message::Signal { signal, done }).await;
+        let sent = self
+            .mailbox
+            .send(Message::Signal { signal, taken: Instant::now().into_std(), done })
+            .await;
         sent.map_err(|_| Unanswered::Nothing)?;
         Ok(result.await.map_err(|_| Unanswered::Nothing)??)
     }
@@ -174,9 +177,13 @@ impl Placed {
             let jid = chat().key().jid_for(&device.jid).to_string();
             let event = ClientEvent::Leave { jid, reason: String::new() };
             let (done, _) = oneshot::channel();
+            let taken = Instant::now().into_std();
             // Without room nothing is read any more: see below.
-            let _ = mailbox
-                .try_send(Message::Signal { signal: Box::new(signal(&device, event)), done });
+            let _ = mailbox.try_send(Message::Signal {
+                signal: Box::new(signal(&device, event)),
+                taken,
+                done,
+            });
         }
         // Without a sender the task ends, whoever never came.
         drop(mailbox);

@@ -103,15 +103,16 @@ impl Capture {
         match order {
             Order::Begin(begin) => {
                 let (call, id, now) = (begin.call, begin.id.clone(), begin.now.time);
+                let uid = begin.uid.clone();
                 let notices = begin.notices.clone();
                 match Recording::begin(&self.root, *begin, self.disk) {
                     Ok(recording) => {
-                        info!(recording = %id, "recording began");
+                        info!(call = %uid, recording = %id, "recording began");
                         self.open.entry(call).or_default().push(recording);
                     }
                     Err(fault) => {
                         self.stats.end();
-                        error!(recording = %id, %fault, "recording cannot begin");
+                        error!(call = %uid, recording = %id, %fault, "recording cannot begin");
                         if is_full(&fault) {
                             self.fail(now, &fault);
                         }
@@ -223,11 +224,11 @@ impl Capture {
 
     fn close(&mut self, now: Time, recording: Recording) -> Id {
         self.stats.end();
-        let id = recording.id().clone();
+        let (id, call) = (recording.id().clone(), recording.call().clone());
         match recording.close(now) {
-            Ok(()) => info!(recording = %id, "recording ended"),
+            Ok(()) => info!(%call, recording = %id, "recording ended"),
             // The next start mends it.
-            Err(fault) => error!(recording = %id, %fault, "recording ended unfinished"),
+            Err(fault) => error!(%call, recording = %id, %fault, "recording ended unfinished"),
         }
         id
     }

@@ -170,7 +170,8 @@ fn make_ready(spec: &Spec, id: &Id, stop: &AtomicBool) -> Result<Stage, FinishFa
         info!(recording = %id, "recording was empty");
         return Ok(Stage::Empty);
     };
-    info!(recording = %id, duration_ms = report.duration_ms, "recording is ready");
+    let (call, duration_ms) = (&report.call, report.duration_ms);
+    info!(%call, recording = %id, duration_ms, "recording is ready");
     if folder.has(TODO) && run_hook(spec, id, &folder, stop) {
         folder.discard(TODO)?;
     }

@@ -164,6 +164,16 @@ pub enum End {
     Shutdown,
 }
 
+impl End {
+    pub const fn label(self) -> &'static str {
+        match self {
+            End::RecordOff => "record_off",
+            End::CallFinished => "call_finished",
+            End::Shutdown => "shutdown",
+        }
+    }
+}
+
 impl Stop {
     pub const fn label(self) -> &'static str {
         match self {

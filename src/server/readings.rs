@@ -11,6 +11,7 @@ use crate::probe::Probe;
 use crate::record::Recordings;
 use crate::registry::Registry;
 use crate::signal::{Counters, Ended, Gate, Refused, Turned};
+use crate::telemetry;
 
 /// Whoever is asked.
 pub struct Asked {
@@ -49,6 +50,8 @@ impl Source for Node<'_> {
         use crate::core::Node as _;
         sink.add(Sample::Calls, self.0.calls().len() as u64);
         sink.add(Sample::Onliners, self.0.onliners() as u64);
+        sink.add(Sample::TracesLost, telemetry::traces::lost());
+        sink.add(Sample::LogLinesLeftOut, telemetry::PACE.left_out());
         sink.add(Sample::WorkerRestarts, self.0.shared().pool.restarts());
         for reading in self.0.shared().pool.readings() {
             for (link, count) in reading.links {

@@ -97,8 +97,8 @@ pub const HOMES: &[Home] = &[
     home("sd_notify", &["src/server/service"], "what the service manager is told"),
     home(
         "reqwest",
-        &["src/outbox/webhook", "src/admin/terminal"],
-        "who asks another's HTTP: facts on their way, and a terminal",
+        &["src/outbox/webhook", "src/admin/terminal", "src/telemetry/traces"],
+        "who asks another's HTTP: facts and traces on their way, and a terminal",
     ),
     home("rustls_native_certs", &["src/core/link/dial"], "whom we trust, who dials knows"),
     home(

@@ -147,6 +147,21 @@ pub const RULES: &[Rule] = &[
         fine: &[("tests/calls.rs", "#[test]\nfn muted_onliner_is_heard_by_nobody() {}")],
     },
     Rule {
+        fact: "a log line about a call or a leg names the call",
+        check: callless_lines,
+        breaches: &[
+            ("src/call_task/a.rs", "info!(leg = %leg, \"leg opened\");"),
+            ("src/effects.rs", "tracing::warn!(\n    %leg,\n    \"leg not closed\"\n);"),
+            ("src/media/a.rs", "tracing::info!(leg = %leg.id, \"handshake failed\");"),
+        ],
+        fine: &[
+            ("src/call_task/a.rs", "info!(%call, onliner = f(leg), \"leg opened\");"),
+            ("src/effects.rs", "warn!(\n    call = %self.uid,\n    \"x\"\n);"),
+            ("src/media/a.rs", "tracing::error!(%error, \"media worker cannot poll\");"),
+            ("src/call_task/a.rs", "#[cfg(test)]\nmod tests { fn f() { info!(\"x\"); } }"),
+        ],
+    },
+    Rule {
         fact: "no path of somebody's machine",
         check: machine_paths,
         breaches: &[
@@ -258,6 +273,24 @@ fn nameless_tests(source: &Source) -> Vec<Complaint> {
     let is_nameless = |word: &Word| word.before.ends_with("fn") && word.text.starts_with("test_");
     told(words_of_tests(source).filter(is_nameless))
 }
+
+fn callless_lines(source: &Source) -> Vec<Complaint> {
+    let is_of_calls = ["src/call_task", "src/effects"].iter().any(|it| source.path.starts_with(it));
+    let lines: Vec<&str> = source.shipped().lines().collect();
+    let is_callless = |word: &Word| {
+        let is_macro = LOG_MACROS.contains(&word.text) && word.after.starts_with("!(");
+        let rest = lines[word.line - 1..].join("\n");
+        let call = rest.find(&format!("{}!(", word.text)).map_or("", |at| &rest[at..]);
+        let call = &call[..call.find(");").or(call.find("),")).unwrap_or(call.len())];
+        let names = |field: &str| {
+            [format!("%{field}"), format!("{field} =")].iter().any(|it| call.contains(it.as_str()))
+        };
+        is_macro && (is_of_calls || names("leg")) && !names("call")
+    };
+    told(words(source.shipped()).filter(is_callless))
+}
+
+const LOG_MACROS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 
 fn machine_paths(source: &Source) -> Vec<Complaint> {
     let paths = [concat!("/wo", "rk/"), concat!("/tm", "p/h-"), concat!("/ho", "me/")];

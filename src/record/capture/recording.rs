@@ -27,6 +27,8 @@ struct Names {
 /// See the module's words.
 pub struct Recording {
     id: Id,
+    /// The call's uid.
+    call: Arc<str>,
     folder: Folder,
     began: Time,
     lines: Lines,
@@ -74,6 +76,7 @@ impl Recording {
         );
         let mut recording = Recording {
             id: begin.id,
+            call: begin.uid,
             folder,
             began,
             lines,
@@ -118,7 +121,8 @@ impl Recording {
         if self.is_broken() {
             return;
         }
-        tracing::error!(recording = %self.id, %fault, "recording breaks off, others go on");
+        let (call, recording) = (&self.call, &self.id);
+        tracing::error!(%call, %recording, %fault, "recording breaks off, others go on");
         let why = Stop::DiskFailed;
         self.note(now, Event::Stopped { why });
         // Whatever can still be ended is.
@@ -261,6 +265,10 @@ impl Recording {
         self.lines.file.flush()?;
         tracks?;
         self.folder.finish(TIMELINE, self.lines.file.file())
+    }
+
+    pub fn call(&self) -> &Arc<str> {
+        &self.call
     }
 
     pub fn id(&self) -> &Id {

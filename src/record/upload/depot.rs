@@ -193,11 +193,22 @@ impl fmt::Debug for Depot {
 
 impl From<object_store::Error> for StoreFault {
     fn from(fault: object_store::Error) -> StoreFault {
-        // Some stores answer with pages; a line of the log is one line.
-        let text = fault.to_string();
+        // Some stores answer with pages; a line of the log is one line. Where the store is the
+        // configuration says: no address stands in a log.
+        let text = without_hosts(&fault.to_string());
         let line = text.chars().map(|it| if it.is_control() { ' ' } else { it });
         StoreFault(line.take(STORE_TOLD_CHARS_MAX).collect())
     }
+}
+
+fn without_hosts(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut told = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let path = part.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(part.len());
+        told = told + "://.." + &part[path..];
+    }
+    told
 }
 
 /// `None` for what the store does not know.
@@ -215,3 +226,15 @@ fn with_sha256(sha256: &str) -> Attributes {
 
 /// What we put beside each object: its content's, 64 hexadecimal digits.
 const SHA256: Attribute = Attribute::Metadata(std::borrow::Cow::Borrowed("sha256"));
+
+#[cfg(test)]
+mod tests {
+    use super::without_hosts;
+
+    #[test]
+    fn a_fault_names_the_file_and_no_host() {
+        let told = without_hosts("PUT http://127.0.0.1:9000/calls/mix.opus - https://a.example x");
+        assert_eq!(told, "PUT http://../calls/mix.opus - https://.. x");
+        assert_eq!(without_hosts("no room"), "no room");
+    }
+}
