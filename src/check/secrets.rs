@@ -24,6 +24,8 @@ pub fn check(config: &Config, file: Option<&Path>) -> Vec<Finding> {
     let named = [
         ("core.secret", core.secret.as_str()),
         ("core.webhook_secret", core.webhook_secret.as_str()),
+        ("admin.token", config.admin.token.as_str()),
+        ("turn.secret", config.turn.secret.as_str()),
     ];
     let tokens = config.clients.secrets.iter().map(|secret| ("clients.secrets", secret.as_str()));
     for (key, secret) in named.into_iter().chain(tokens).filter(|(_, secret)| !secret.is_empty()) {

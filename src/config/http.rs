@@ -31,6 +31,8 @@ pub struct Http {
     pub wrong_tokens_per_min: NonZeroU32,
     /// Of one person.
     pub requests_per_s: NonZeroU32,
+    /// Whoever reaches the listener may read `/metrics`.
+    pub metrics: bool,
     /// Whose `X-Forwarded-For` is believed.
     pub proxies: Vec<IpAddr>,
 }
@@ -56,6 +58,7 @@ impl Default for Http {
             strangers_max: count(STRANGERS_MAX),
             wrong_tokens_per_min: number(FAILURES_PER_MIN),
             requests_per_s: number(REQUESTS_PER_S),
+            metrics: true,
             proxies: Vec::new(),
         }
     }

@@ -30,8 +30,8 @@ pub enum Origin {
 pub enum ConfigError {
     #[error("configuration file {}: {fault}", path.display())]
     Unreadable { path: PathBuf, fault: io::Error },
-    #[error("configuration file {}: {reason}", path.display())]
-    File { path: PathBuf, reason: Box<toml::de::Error> },
+    #[error("configuration file {}, line {line}: {reason}", path.display())]
+    File { path: PathBuf, line: usize, reason: String },
     #[error("{origin}, for key {key}: {reason}")]
     Value { origin: Origin, key: String, reason: String },
     #[error("environment variable {name}: there is no such key (see config/default.toml)")]
@@ -221,10 +221,34 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Reads the file against the types first, for errors that show the line.
+/// Reads the file against the types first, for errors that name the line. What stands in it may be
+/// a secret: no value is repeated.
 fn file_table(path: &Path, text: &str) -> Result<Table, ConfigError> {
     let read = toml::from_str::<Config>(text).and_then(|_| text.parse::<Table>());
-    read.map_err(|reason| ConfigError::File { path: path.to_owned(), reason: Box::new(reason) })
+    read.map_err(|fault| {
+        let before = fault.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let key = text.lines().nth(line - 1).and_then(|line| line.split_once('='));
+        let key = key.map(|(key, _)| format!("{}: ", key.trim())).unwrap_or_default();
+        let reason = key + &without_values(fault.message());
+        ConfigError::File { path: path.to_owned(), line, reason }
+    })
+}
+
+/// The library's words, `invalid type: string "..", expected ..`, without what it quotes.
+fn without_values(message: &str) -> String {
+    let (mut told, mut is_quoted) = (String::new(), false);
+    for letter in message.chars() {
+        match letter {
+            '"' => {
+                is_quoted = !is_quoted;
+                told.push_str(if is_quoted { "[redacted" } else { "]" });
+            }
+            _ if is_quoted => {}
+            letter => told.push(letter),
+        }
+    }
+    told
 }
 
 /// The variables that name a key: `VOXHALL_<SECTION>_<KEY>`. One in the name of a section but of

@@ -79,7 +79,7 @@ impl BuiltIn {
     pub fn pass_of(&self, person: Person) -> Pass {
         let people = self.people();
         let team = Team { uid: people.team_uid.clone(), name: people.team_name.clone() };
-        Pass { person, team, rights: Rights::ALL, chats: None, until: None }
+        Pass { person, team, rights: Rights::ALL, chats: None, until: None, order: (0, 0) }
     }
 
     async fn keep_change(&self) {

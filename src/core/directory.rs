@@ -16,6 +16,8 @@ pub struct Pass {
     pub chats: Option<TokenChats>,
     /// From when on it is good for nothing; `None` = it stays good.
     pub until: Option<Instant>,
+    /// When it was made, and when it ends, in seconds: of two the later one counts.
+    pub order: (u64, u64),
 }
 
 /// The chats that a token names.
@@ -67,6 +69,17 @@ pub trait Directory: Send + Sync + 'static {
         match chat {
             ChatKey::Direct(one, other) => [one, other].contains(&&pass.person.jid),
             ChatKey::Group(group) => self.is_member(pass, group),
+        }
+    }
+}
+
+/// Whether the holder may call there.
+pub fn may_call(directory: &dyn Directory, pass: &Pass, chat: &Chat) -> bool {
+    match chat {
+        Chat::Group { jid, .. } => directory.is_member(pass, jid),
+        Chat::Direct(_) => {
+            let key = chat.key();
+            directory.chat(pass, key.jid_for(&pass.person.jid).as_str()).is_ok()
         }
     }
 }

@@ -99,7 +99,14 @@ pub fn pass(jid: &str) -> Pass {
         icon: String::new(),
         no_record: false,
     };
-    Pass { person, team: Team::default(), rights: Rights::ALL, chats: None, until: None }
+    Pass {
+        person,
+        team: Team::default(),
+        rights: Rights::ALL,
+        chats: None,
+        until: None,
+        order: (0, 0),
+    }
 }
 
 pub fn state(jid: &str, gentime: i64) -> ServerEvent {

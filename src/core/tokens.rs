@@ -195,7 +195,9 @@ fn pass(claims: &Value, (now, moment): (u64, Instant)) -> Result<Pass, BadField>
     let rights =
         Rights { mute_all: right("mute_all")?, record: right("record")?, kick: right("kick")? };
     let chats = chats(&fields, &person)?;
-    Ok(Pass { person, team, rights, chats: Some(chats), until: Some(moment + left) })
+    let made = fields.number_if("iat")?.map_or(0, u64::from);
+    let (chats, until, order) = (Some(chats), Some(moment + left), (made, exp));
+    Ok(Pass { person, team, rights, chats, until, order })
 }
 
 fn chats(fields: &Fields<'_>, own: &Person) -> Result<TokenChats, BadField> {

@@ -70,9 +70,11 @@ impl Offers {
 
     fn offer(&mut self, now: Instant, device: &Device) -> Result<(), Refusal> {
         let Some(offerer) = self.offerer(now, device) else { return Ok(()) };
+        if !offerer.bucket.take(now) {
+            return Err(Refusal::new("too_fast", "too many offers: wait for an answer"));
+        }
         offerer.candidates = 0;
-        let too_fast = || Refusal::new("too_fast", "too many offers: wait for an answer");
-        offerer.bucket.take(now).then_some(()).ok_or_else(too_fast)
+        Ok(())
     }
 
     fn candidate(&mut self, now: Instant, device: &Device) -> Result<(), Refusal> {

@@ -135,6 +135,7 @@ impl Assembly {
             people: self.people.clone(),
             counters: self.counters.clone(),
             gate: self.gate.clone(),
+            shows_metrics: config.http.metrics,
             metrics: self.rendering(),
             ready: self.readiness(),
             demo: is_alone.then(|| Arc::new(demo) as Arc<dyn signal::Demo>),

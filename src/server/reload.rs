@@ -35,14 +35,19 @@ impl Reload {
     }
 
     fn take(&mut self, read: &Config) {
-        let config = self.config.renewed_by(read);
+        let mut config = self.config.renewed_by(read);
         if let Err(fault) = self.renew_certificate(&config) {
             error!(%fault, "certificate not renewed: the former one is served");
+            config.http.cert.clone_from(&self.config.http.cert);
+            config.http.key.clone_from(&self.config.http.key);
         }
         if let Some(tokens) = &self.tokens {
             match keys(&config) {
                 Ok(keys) => tokens.renew(keys),
-                Err(fault) => error!(%fault, "keys not renewed: the former ones are believed"),
+                Err(fault) => {
+                    error!(%fault, "keys not renewed: the former ones are believed");
+                    config.clients.clone_from(&self.config.clients);
+                }
             }
         }
         if let Some(people) = &self.people {

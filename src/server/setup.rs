@@ -14,7 +14,7 @@ use crate::core::sockets::SocketOptions;
 use crate::core::sockets::bucket::Pace;
 use crate::core::tokens::{KeyFault, Keys, Tokens};
 use crate::core::{AnswerStyle, ChatCore};
-use crate::limits::STRANGER_WAIT_MAX;
+use crate::limits::{STRANGER_WAIT_MAX, STRANGERS_PER_ADDRESS};
 use crate::media::{Pool, PoolSpec, sdp};
 use crate::metrics::Metrics;
 use crate::outbox::{Fact, Outbox};
@@ -140,6 +140,7 @@ pub fn gate_limits(config: &Config) -> GateLimits {
     GateLimits {
         connections_max: http.connections_max.get(),
         strangers_max: http.strangers_max.get(),
+        strangers_per_address: STRANGERS_PER_ADDRESS,
         wait: STRANGER_WAIT_MAX,
         failures: per_minute(http.wrong_tokens_per_min.get()),
         requests: Pace::new(requests, requests),

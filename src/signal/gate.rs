@@ -2,6 +2,7 @@
 //! shown yet who they are, and how often one address may show a wrong token. What is beyond a
 //! limit is turned away or waits, and is counted; nobody else notices.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,7 @@ use super::counters::Counter;
 use crate::core::sockets::bucket::{Buckets, Pace};
 use crate::limits::{
     CONNECTIONS_MAX, FAILURES_PER_MIN, REQUESTS_PER_S, STRANGER_WAIT_MAX, STRANGERS_MAX,
+    STRANGERS_PER_ADDRESS,
 };
 use crate::wire::http::{ErrorCode, HttpError};
 
@@ -24,6 +26,8 @@ pub struct GateLimits {
     pub connections_max: usize,
     /// Connections at once that have not shown who they are. More wait.
     pub strangers_max: usize,
+    /// Of these, from one address that is no proxy of ours.
+    pub strangers_per_address: usize,
     /// How long one of more waits.
     pub wait: Duration,
     /// Wrong tokens of one address.
@@ -39,6 +43,7 @@ impl Default for GateLimits {
         Self {
             connections_max: CONNECTIONS_MAX,
             strangers_max: STRANGERS_MAX,
+            strangers_per_address: STRANGERS_PER_ADDRESS,
             wait: STRANGER_WAIT_MAX,
             failures: per_minute(FAILURES_PER_MIN),
             requests: Pace::new(REQUESTS_PER_S, REQUESTS_PER_S),
@@ -78,6 +83,8 @@ pub struct Gate {
     limits: GateLimits,
     places: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
+    /// Those of each address, waiting ones among them.
+    addresses: Mutex<HashMap<IpAddr, Address>>,
     failures: Mutex<Buckets<IpAddr>>,
     requests: Mutex<Buckets<String>>,
     turned: [Counter; Turned::ALL.len()],
@@ -94,8 +101,39 @@ struct Held {
     /// It has shown a certificate that our authority signed.
     is_certified: AtomicBool,
     /// Given back once it has shown who it is.
-    stranger: Mutex<Option<OwnedSemaphorePermit>>,
+    stranger: Mutex<Option<Stranger>>,
     _place: OwnedSemaphorePermit,
+}
+
+/// The strangers of one address.
+struct Address {
+    places: Arc<Semaphore>,
+    /// Who holds one of them, or waits for one.
+    count: usize,
+}
+
+/// A place among those who have not shown who they are.
+struct Stranger {
+    _of_address: Option<(Waiting, OwnedSemaphorePermit)>,
+    _of_all: OwnedSemaphorePermit,
+}
+
+/// One of an address, until it is dropped.
+struct Waiting {
+    gate: Arc<Gate>,
+    network: IpAddr,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut addresses = lock(&self.gate.addresses);
+        if let Some(address) = addresses.get_mut(&self.network) {
+            address.count -= 1;
+            if address.count == 0 {
+                addresses.remove(&self.network);
+            }
+        }
+    }
 }
 
 impl Turned {
@@ -130,6 +168,7 @@ impl Gate {
         Arc::new(Gate {
             places: Arc::new(Semaphore::new(limits.connections_max)),
             strangers: Arc::new(Semaphore::new(limits.strangers_max)),
+            addresses: Mutex::default(),
             failures: Mutex::new(Buckets::new(now, limits.failures)),
             requests: Mutex::new(Buckets::new(now, limits.requests)),
             turned: Default::default(),
@@ -176,14 +215,42 @@ impl Gate {
         Err(HttpError::because(ErrorCode::RateLimit, "too many requests a second"))
     }
 
+    /// A place for somebody from there, once there is one; `None` where too many wait already.
+    async fn stranger(self: Arc<Self>, address: IpAddr) -> Option<Stranger> {
+        let of_address = match self.limits.proxies.contains(&address) {
+            true => None,
+            false => {
+                let (waiting, places) = self.clone().wait(network(address))?;
+                Some((waiting, places.acquire_owned().await.ok()?))
+            }
+        };
+        let of_all = self.strangers.clone().acquire_owned().await.ok()?;
+        Some(Stranger { _of_address: of_address, _of_all: of_all })
+    }
+
+    fn wait(self: Arc<Self>, network: IpAddr) -> Option<(Waiting, Arc<Semaphore>)> {
+        let most = self.limits.strangers_per_address;
+        let places = {
+            let mut addresses = lock(&self.addresses);
+            let fresh = || Address { places: Arc::new(Semaphore::new(most)), count: 0 };
+            let address = addresses.entry(network).or_insert_with(fresh);
+            if address.count >= most * WAITING_FOR_EACH {
+                return None;
+            }
+            address.count += 1;
+            address.places.clone()
+        };
+        Some((Waiting { gate: self, network }, places))
+    }
+
     /// A connection that comes in; `None` where there is no place.
     pub async fn admit(self: Arc<Self>, address: IpAddr) -> Option<Guest> {
         let Ok(place) = self.places.clone().try_acquire_owned() else {
             self.turn(Turned::Connection);
             return None;
         };
-        let stranger = timeout(self.limits.wait, self.strangers.clone().acquire_owned()).await;
-        let Ok(Ok(stranger)) = stranger else {
+        let stranger = timeout(self.limits.wait, self.clone().stranger(address)).await;
+        let Ok(Some(stranger)) = stranger else {
             self.turn(Turned::Stranger);
             return None;
         };
@@ -219,7 +286,13 @@ impl Guest {
 
     /// It has shown who it is: another stranger may come in.
     pub fn known(&self) {
-        drop(lock(&self.0.stranger).take());
+        // Its place is given back outside of the lock.
+        let stranger = lock(&self.0.stranger).take();
+        drop(stranger);
+    }
+
+    pub fn is_known(&self) -> bool {
+        lock(&self.0.stranger).is_none()
     }
 
     /// Where a request comes from: its connection's other end, or whom a proxy of ours names.
@@ -240,6 +313,9 @@ impl Drop for Held {
         }
     }
 }
+
+/// Connections of one address that wait for a place, for each that has one.
+const WAITING_FOR_EACH: usize = 16;
 
 /// One subscriber's line: of IPv6 the first 64 bits (RFC 6177).
 fn network(address: IpAddr) -> IpAddr {
@@ -266,7 +342,16 @@ mod tests {
         let pace = Pace { refill: Duration::from_secs(3_600), burst: 2 };
         let (failures, requests) = (pace, pace);
         let proxies = vec!["10.0.0.1".parse().unwrap()];
-        Gate::new(GateLimits { connections_max, strangers_max, wait, failures, requests, proxies })
+        let strangers_per_address = 2;
+        Gate::new(GateLimits {
+            connections_max,
+            strangers_max,
+            strangers_per_address,
+            wait,
+            failures,
+            requests,
+            proxies,
+        })
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -298,6 +383,23 @@ mod tests {
         tokio::task::yield_now().await;
         first.known();
         assert!(waits.await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn one_address_takes_no_more_places_of_strangers_than_its_own() {
+        let gate = gate(99, 9);
+        let from = |address: &str| gate.clone().admit(ip(address));
+        let first = from("192.0.2.1").await.unwrap();
+        let _second = from("192.0.2.1").await.unwrap();
+        assert!(from("192.0.2.1").await.is_none());
+        assert!(from("192.0.2.2").await.is_some());
+        first.known();
+        let again = from("192.0.2.1").await.unwrap();
+        // Behind a proxy of ours are many.
+        let proxied = [from("10.0.0.1").await, from("10.0.0.1").await, from("10.0.0.1").await];
+        assert!(proxied.iter().all(Option::is_some));
+        drop((_second, again));
+        assert!(lock(&gate.addresses).is_empty(), "nothing is kept of who is not there");
     }
 
     #[tokio::test]

@@ -80,6 +80,8 @@ pub struct Parts {
     pub people: Option<Arc<BuiltIn>>,
     pub counters: Arc<Counters>,
     pub gate: Arc<Gate>,
+    /// Whoever comes may read `/metrics`.
+    pub shows_metrics: bool,
     /// The text of `/metrics`.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Whether calls are taken; if not, why.
@@ -168,8 +170,11 @@ pub fn router(shell: Shell) -> Router {
         .route("/features.json", get(api::features))
         .route("/healthz", get(api::healthz))
         .route("/readyz", get(api::readyz))
-        .route("/metrics", get(api::metrics))
         .layer(DefaultBodyLimit::max(message_bytes));
+    let routes = match shell.shows_metrics {
+        true => routes.route("/metrics", get(api::metrics)),
+        false => routes,
+    };
     let routes = match shell.people {
         Some(_) => routes.fallback(page::serve),
         // The page makes people, whom here another core knows.

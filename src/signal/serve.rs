@@ -21,7 +21,8 @@ use tracing::{debug, warn};
 use super::gate::Guest;
 use super::{Gate, Shell, Tls};
 use crate::limits::{
-    ACCEPT_PAUSE, HEAD_BUFFER_BYTES, HEADER_FIELDS_MAX, HEADER_READ_MAX, TLS_HANDSHAKE_MAX,
+    ACCEPT_PAUSE, HEAD_BUFFER_BYTES, HEADER_FIELDS_MAX, HEADER_READ_MAX, STRANGER_AGE_MAX,
+    TLS_HANDSHAKE_MAX,
 };
 
 /// How long requests under way may take to end after `stop`.
@@ -129,11 +130,17 @@ impl Service {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let stranger = guest.clone();
         let routes = TowerToHyperService::new(Extension(guest).layer(self.routes.clone()));
         let connection = self.http.serve_connection(TokioIo::new(stream), routes).with_upgrades();
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = &mut connection => ended,
+            // A socket's connection has ended here long ago: it is its own task.
+            () = overstays(&stranger) => {
+                connection.as_mut().graceful_shutdown();
+                timeout(STOP_GRACE, connection).await.unwrap_or(Ok(()))
+            }
             () = stops(&mut is_stopping) => {
                 connection.as_mut().graceful_shutdown();
                 timeout(STOP_GRACE, connection).await.unwrap_or(Ok(()))
@@ -142,6 +149,14 @@ impl Service {
         if let Err(error) = ended {
             debug!(%error, "connection ended");
         }
+    }
+}
+
+/// Resolves for a connection that has not shown in time who it is.
+async fn overstays(stranger: &Guest) {
+    sleep(STRANGER_AGE_MAX).await;
+    if stranger.is_known() {
+        std::future::pending().await
     }
 }
 

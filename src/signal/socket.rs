@@ -88,7 +88,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             tokio::select! {
                 () = changed => {}
                 _ = tick.tick() => self.ping().await?,
-                () = run_out(session.pass().until) => session.close(Closing::PassRanOut),
+                () = run_out(session.pass().until) => {
+                    let is_over = |until| until <= Instant::now();
+                    if session.pass().until.is_some_and(is_over) {
+                        session.close(Closing::PassRanOut);
+                    }
+                }
                 outcome = acted(&mut self.acting) => self.finish(outcome),
                 message = self.stream.next(), if self.acting.is_none() => {
                     self.read(message.unwrap_or(Err(Error::ConnectionClosed)))?;

@@ -50,7 +50,10 @@ pub async fn messaging(
             let told = access::wants_panic(request.uri()).then(|| accept(request.headers()));
             match (told.flatten(), upgrade) {
                 (Some(accept), Some(upgrade)) => {
-                    tokio::spawn(refuse(shell, upgrade, refused.panic()));
+                    tokio::spawn(async move {
+                        refuse(shell, upgrade, refused.panic()).await;
+                        drop(guest);
+                    });
                     switching(accept)
                 }
                 _ => Reply::from(refused.error).into_response(),

@@ -27,7 +27,7 @@ use self::sessions::Sessions;
 pub use self::sessions::{Attached, TooManySockets};
 use super::directory::{Directory, Pass};
 use super::{
-    AnswerStyle, CallSummary, ChatCore, Deliver, Device, Jid, Node, Question, Refusal, Reply,
+    AnswerStyle, CallSummary, Chat, ChatCore, Deliver, Device, Jid, Node, Question, Refusal, Reply,
     Signal,
 };
 use crate::limits::{HTTP_ANSWER_MAX, MESSAGES_BURST, MESSAGES_PER_S, SOCKETS_PER_PERSON_MAX};
@@ -114,18 +114,35 @@ impl Sockets {
         &*self.directory
     }
 
-    /// Passes a client's event to the node. Events without a chat end here.
+    /// Passes an event of a device's socket to the node. Events without a chat end here.
     pub fn signal(&self, sender: &Sender, event: ClientEvent) -> Signalled {
+        let session = self.sessions().find(&sender.device).cloned();
+        let pass = session.map_or_else(|| sender.pass.clone(), |session| session.pass());
+        self.pass_on(sender, &pass, event)
+    }
+
+    /// Acts on an event by the word of one pass.
+    fn pass_on(&self, sender: &Sender, pass: &Pass, event: ClientEvent) -> Signalled {
         let Some(jid) = event.jid() else { return Box::pin(async { Ok(()) }) };
-        let is_offer = matches!(event, ClientEvent::Offer { .. });
-        let (pass, has_socket) = self.sessions().standing(&sender.device, &sender.pass, is_offer);
-        let chat = match self.directory.chat(&pass, jid) {
+        let chat = match self.directory.chat(pass, jid) {
             Ok(chat) => chat,
             Err(refusal) => return Box::pin(async { Err(refusal) }),
         };
+        if let Some(session) = self.sessions().find(&sender.device) {
+            match &event {
+                ClientEvent::Offer { .. } => session.join(&chat),
+                ClientEvent::Leave { .. } => session.leave(&chat.key()),
+                _ => {}
+            }
+        }
+        self.tell_node(sender, pass, chat, event)
+    }
+
+    fn tell_node(&self, sender: &Sender, pass: &Pass, chat: Chat, event: ClientEvent) -> Signalled {
         let Some(node) = self.node.get() else {
             return Box::pin(async { Err(Refusal::new("draining", "the server is starting")) });
         };
+        let has_socket = self.sessions().is_connected(&sender.device);
         node.signal(Signal {
             team: pass.team.clone(),
             chat,
@@ -161,7 +178,8 @@ impl Sockets {
             session.unask();
             return Err(Refusal::new("too_fast", "too many events a second"));
         }
-        let acted = self.signal(sender, event).await;
+        // By what was shown now: a device's name is no secret, and lends nobody its token's rights.
+        let acted = self.pass_on(sender, &sender.pass, event).await;
         if acted.is_ok() && asked == Asked::Answer {
             let _ = tokio::time::timeout(HTTP_ANSWER_MAX, async {
                 loop {
@@ -190,9 +208,10 @@ impl Sockets {
         self.calls_of(reader).into_iter().find(|call| call.uid == uid).map(|call| call.jid)
     }
 
-    /// Whether a socket here is, or was lately, this device's.
+    /// Whether a socket here is this device's, or was within the time in which it may resume.
     pub fn holds(&self, device: &Device) -> bool {
-        self.sessions().find(device).is_some()
+        let now = Instant::now();
+        self.sessions().find(device).is_some_and(|session| session.is_awaited(now))
     }
 
     fn calls(&self) -> MutexGuard<'_, BTreeMap<String, CallSummary>> {

@@ -14,9 +14,9 @@ use tokio::sync::Notify;
 use super::bucket::{Bucket, Pace};
 use super::mail::{Letter, Link, Mail, Outgoing};
 use super::repeats::{Repeats, Seen};
-use crate::core::Device;
 use crate::core::directory::Pass;
-use crate::limits::RESUME_GRACE;
+use crate::core::{Chat, ChatKey, Device};
+use crate::limits::{JOINED_MAX, RESUME_GRACE};
 use crate::wire::ServerEvent;
 use crate::wire::server::JsepKind;
 
@@ -79,15 +79,8 @@ struct State {
     http_bucket: Bucket,
     asked: Option<(Asked, Option<Arc<str>>)>,
     pass: Arc<Pass>,
-    stays: Stays,
-}
-
-/// Whether the device is to be taken out of its calls when its pass has run out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stays {
-    /// It never asked into a call.
-    Outside,
-    InCalls,
+    /// Where it asked into a call and did not leave: it is taken out when its pass ends.
+    joined: Vec<Chat>,
 }
 
 #[derive(Debug)]
@@ -159,7 +152,7 @@ impl Session {
             http_bucket: Bucket::new(now, http_pace),
             asked: None,
             pass,
-            stays: Stays::Outside,
+            joined: Vec::new(),
         };
         let acting = tokio::sync::Mutex::new(());
         Self { device, acting, state: Mutex::new(state), wake: Notify::new() }
@@ -272,38 +265,68 @@ impl Session {
             state.mail = Mail::default();
         }
         // Remembered until it is taken out: media can outlive its socket.
-        let is_to_go = state.stays == Stays::InCalls && state.pass.until.is_some();
+        let is_to_go = !state.joined.is_empty() && state.pass.until.is_some();
         is_over && !is_to_go && state.repeats.is_empty(now)
     }
 
-    /// The newest pass that the device has shown.
+    /// What counts of what the device has shown.
     pub fn pass(&self) -> Arc<Pass> {
         self.state().pass.clone()
     }
 
-    /// The device shows a pass; what counts is the one that lasts longest, as it was made last.
-    pub fn show(&self, pass: &Arc<Pass>) -> Arc<Pass> {
+    /// A new socket came with this one: it counts, whatever was shown before.
+    pub fn hold(&self, pass: &Arc<Pass>) {
+        self.state().pass = pass.clone();
+        self.wake.notify_waiters();
+    }
+
+    /// The device shows this one beside its socket: the later made counts.
+    pub fn show(&self, pass: &Arc<Pass>) {
         let mut state = self.state();
-        if pass.until >= state.pass.until {
+        if pass.order >= state.pass.order {
             state.pass = pass.clone();
         }
-        state.pass.clone()
+        drop(state);
+        self.wake.notify_waiters();
     }
 
-    /// The device asks into a call.
-    pub fn note_call(&self) {
-        self.state().stays = Stays::InCalls;
+    /// The device asks into this chat's call. Of more than one can follow the oldest is forgotten.
+    pub fn join(&self, chat: &Chat) {
+        let joined = &mut self.state().joined;
+        joined.retain(|one| one.key() != chat.key());
+        if joined.len() >= JOINED_MAX {
+            joined.remove(0);
+        }
+        joined.push(chat.clone());
     }
 
-    /// Whether it is to be taken out of its calls: true once.
-    pub fn overstays(&self, now: Instant) -> bool {
+    pub fn leave(&self, chat: &ChatKey) {
+        self.state().joined.retain(|one| one.key() != *chat);
+    }
+
+    pub fn has_joined(&self) -> bool {
+        !self.state().joined.is_empty()
+    }
+
+    /// The calls that its pass lets it be in no longer: told once.
+    pub fn strays(&self, may: impl Fn(&Pass, &Chat) -> bool) -> Vec<Chat> {
+        let mut state = self.state();
+        let pass = state.pass.clone();
+        let (stays, strays) = state.joined.drain(..).partition(|chat| may(&pass, chat));
+        state.joined = stays;
+        strays
+    }
+
+    /// All its calls, where its pass is over for good: told once.
+    pub fn overstays(&self, now: Instant) -> Vec<Chat> {
         let mut state = self.state();
         let is_over = state.pass.until.is_some_and(|until| now > until + RESUME_GRACE);
-        let is_to_go = is_over && state.stays == Stays::InCalls;
-        if is_to_go {
-            state.stays = Stays::Outside;
-        }
-        is_to_go
+        if is_over { std::mem::take(&mut state.joined) } else { Vec::new() }
+    }
+
+    /// Whether a socket holds it, or may again.
+    pub fn is_awaited(&self, now: Instant) -> bool {
+        self.until().is_none_or(|until| now <= until)
     }
 
     /// Until when mail waits for the device; `None` while a socket holds the session.

@@ -47,24 +47,13 @@ impl Sessions {
         present.map(|(jid, _)| jid.clone()).collect()
     }
 
+    pub fn is_connected(&self, device: &Device) -> bool {
+        self.find(device).is_some_and(|session| session.is_connected())
+    }
+
     pub fn find(&self, device: &Device) -> Option<&Arc<Session>> {
         let own = self.of.get(&device.jid).map(Vec::as_slice).unwrap_or_default();
         own.iter().find(|session| session.device == *device)
-    }
-
-    /// The newest pass of a device that shows this one, and whether it has a socket; noted, where
-    /// it asks into a call.
-    pub fn standing(
-        &self,
-        device: &Device,
-        shown: &Arc<Pass>,
-        is_offer: bool,
-    ) -> (Arc<Pass>, bool) {
-        let Some(session) = self.find(device) else { return (shown.clone(), false) };
-        if is_offer {
-            session.note_call();
-        }
-        (session.show(shown), session.is_connected())
     }
 
     /// The sessions that an event goes to.
@@ -100,6 +89,8 @@ impl Sessions {
         }
         if own.len() >= DEVICES_PER_PERSON_MAX {
             let away = own.iter().enumerate();
+            // One that is in a call is to be taken out of it when its token ends.
+            let away = away.filter(|(_, session)| !session.has_joined());
             let away = away.filter_map(|(index, session)| Some((session.until()?, index)));
             away.min().inspect(|(_, index)| drop(own.remove(*index)));
         }
@@ -144,12 +135,13 @@ impl Sockets {
         }
         let make = || Session::new(now, device.clone(), pass.clone(), self.options.http_pace);
         let session = sessions.entry(device, make);
-        let pass = session.show(pass);
+        session.hold(pass);
         let resent = session.take(now, socket);
         drop(sessions);
+        self.take_out_strays(&session);
         let attached = Attached { sockets: self.clone(), session, socket, resent };
         let time = ServerEvent::Time { time: time::format(clock::wall().as_nanos()) };
-        let online = self.online_for(&pass);
+        let online = self.online_for(pass);
         for event in [time, online] {
             attached.session.push(now, &event, &Letter::new(&event), &self.ids);
         }
@@ -165,7 +157,12 @@ impl Sockets {
         let mut sessions = self.sessions();
         sessions.sweep_person(now, &device.jid);
         let pace = self.options.http_pace;
-        sessions.entry(device, || Session::new(now, device.clone(), pass.clone(), pace))
+        let session =
+            sessions.entry(device, || Session::new(now, device.clone(), pass.clone(), pace));
+        drop(sessions);
+        session.show(pass);
+        self.take_out_strays(&session);
+        session
     }
 
     /// The server stops: every socket is closed with 1001.

@@ -185,53 +185,112 @@ async fn the_17th_device_of_a_person_forgets_the_one_away_longest() {
     assert!(!names.contains(&"0"));
 }
 
+/// Anna's pass, good for so many seconds; of two the later made counts.
+fn pass_for(hall: &Hall, anna: &Person, (now, seconds): (Instant, u64), made: u64) -> Arc<Pass> {
+    let pass = hall.people.pass_of(anna.clone());
+    let until = Some(now + Duration::from_secs(seconds));
+    Arc::new(Pass { until, order: (made, seconds), ..pass })
+}
+
+fn sender(pass: &Arc<Pass>, device: &Device) -> Sender {
+    Sender {
+        pass: pass.clone(),
+        device: device.clone(),
+        useragent: String::new(),
+        answer_style: AnswerStyle::Sdp,
+    }
+}
+
+fn offer(chat: &Jid) -> ClientEvent {
+    let sdp = String::new();
+    ClientEvent::Offer { jid: chat.to_string(), sdp, trickle: false, muted: false }
+}
+
 #[tokio::test]
 async fn whoever_stays_longer_than_his_token_is_taken_out_of_his_calls_once() {
     let hall = Hall::open();
-    let anna = hall.person("anna").await;
+    let (anna, now) = (hall.person("anna").await, Instant::now());
     let (tab, lobby) = (device(&anna, "tab"), hall.lobby(&anna));
-    hall.core.call_changed(CallSummary {
-        chat: crate::core::ChatKey::Group(lobby.clone()),
-        uid: "u-1".into(),
-        start: None,
-        online_count: 1,
-        finished: false,
-    });
-    let until = Instant::now() + Duration::from_secs(60);
-    let pass = |until: Instant| {
-        let pass = hall.people.pass_of(anna.clone());
-        Arc::new(Pass { until: Some(until), ..pass })
-    };
-    let sender = |until: Instant| Sender {
-        pass: pass(until),
-        device: tab.clone(),
-        useragent: String::new(),
-        answer_style: AnswerStyle::Sdp,
-    };
-    let attached = hall.core.attach(&tab, &pass(until)).unwrap();
-    let offer = ClientEvent::Offer {
-        jid: lobby.to_string(),
-        sdp: String::new(),
-        trickle: false,
-        muted: false,
-    };
-    hall.core.signal(&sender(until), offer).await.unwrap();
+    let (first, fresh) =
+        (pass_for(&hall, &anna, (now, 60), 1), pass_for(&hall, &anna, (now, 120), 2));
+    let attached = hall.core.attach(&tab, &first).unwrap();
+    hall.core.signal(&sender(&first, &tab), offer(&lobby)).await.unwrap();
     drop(attached);
-    // A fresh token that came meanwhile counts, and the older one no longer.
-    let later = until + Duration::from_secs(60);
-    hall.core.signal(&sender(later), ClientEvent::Ping).await.unwrap();
-    let ping = ClientEvent::Activity;
-    hall.core.signal(&sender(until), ping).await.unwrap();
-    let sound = ClientEvent::Sound { jid: lobby.to_string(), muted: true };
-    hall.core.signal(&sender(later), sound).await.unwrap();
-    let ends = later + RESUME_GRACE;
-    hall.core.sweep(until + RESUME_GRACE + Duration::from_millis(1));
+    // A fresh token that came meanwhile counts, by whatever event, and the older one no longer.
+    for pass in [&fresh, &first] {
+        hall.core.act(&sender(pass, &tab), ClientEvent::Ping, None).await.unwrap();
+    }
+    let ends = now + Duration::from_secs(120) + RESUME_GRACE;
+    hall.core.sweep(now + Duration::from_secs(60) + RESUME_GRACE + Duration::from_millis(1));
     hall.core.sweep(ends);
-    assert_eq!(hall.node.signals().len(), 2, "the offer and the mute");
+    assert_eq!(hall.node.signals().len(), 1, "the offer");
     hall.core.sweep(ends + Duration::from_millis(1));
-    let signals = hall.node.signals_come(3).await;
-    assert_eq!((signals[2].event.name(), &signals[2].device), ("client.call.leave", &tab));
+    let signals = hall.node.signals_come(2).await;
+    assert_eq!((signals[1].event.name(), &signals[1].device), ("client.call.leave", &tab));
     hall.core.sweep(ends + Duration::from_secs(60));
     assert_eq!(hall.core.sessions().all().count(), 0);
-    assert_eq!(hall.node.signals().len(), 3);
+    assert_eq!(hall.node.signals().len(), 2);
+}
+
+#[tokio::test]
+async fn whoever_left_by_himself_is_forgotten_with_his_mail() {
+    let hall = Hall::open();
+    let (anna, now) = (hall.person("anna").await, Instant::now());
+    let (tab, lobby) = (device(&anna, "tab"), hall.lobby(&anna));
+    let pass = pass_for(&hall, &anna, (now, 3_600), 1);
+    let attached = hall.core.attach(&tab, &pass).unwrap();
+    hall.core.signal(&sender(&pass, &tab), offer(&lobby)).await.unwrap();
+    let leave = ClientEvent::Leave { jid: lobby.to_string(), reason: String::new() };
+    let _ = hall.core.signal(&sender(&pass, &tab), leave).await;
+    drop(attached);
+    assert!(hall.core.holds(&tab));
+    hall.core.sweep(Instant::now() + RESUME_GRACE + Duration::from_secs(1));
+    assert_eq!(hall.core.sessions().all().count(), 0);
+}
+
+#[tokio::test]
+async fn a_pass_that_names_a_chat_no_longer_takes_its_holder_out_of_that_call() {
+    use crate::core::directory::TokenChats;
+    use crate::core::tokens::{Keys, Tokens};
+    let tokens = Arc::new(Tokens::new(Keys::read(&[], &[], "voxhall").unwrap()));
+    let core = Sockets::open(tokens, SocketOptions::default());
+    let node = FakeNode::new(core.clone());
+    core.join(node.clone());
+    let group = |jid: &str| Chat::Group { jid: Jid::parse(jid).unwrap(), display_name: "".into() };
+    let pass = |made: u64, groups: &[&str]| {
+        let groups = groups.iter().map(|jid| group(jid)).collect();
+        let chats = Some(TokenChats { groups, ..TokenChats::default() });
+        Arc::new(Pass { chats, order: (made, 0), ..crate::core::fake_node::pass("d-anna") })
+    };
+    let both = pass(1, &["g-tea", "g-cake"]);
+    let tab = device(&both.person, "tab");
+    let _attached = core.attach(&tab, &both).unwrap();
+    for chat in ["g-tea", "g-cake"] {
+        core.signal(&sender(&both, &tab), offer(&Jid::parse(chat).unwrap())).await.unwrap();
+    }
+    let fewer = pass(2, &["g-cake"]);
+    core.act(&sender(&fewer, &tab), ClientEvent::Activity, None).await.unwrap();
+    let signals = node.signals_come(3).await;
+    let left = (signals[2].event.name(), signals[2].chat.key());
+    assert_eq!(left, ("client.call.leave", group("g-tea").key()));
+    // And of it he hears no more.
+    let sound = ClientEvent::Sound { jid: "g-tea".into(), muted: true };
+    let refused = core.signal(&sender(&both, &tab), sound).await.unwrap_err();
+    assert_eq!(refused.code, "no_such_chat");
+}
+
+#[tokio::test]
+async fn an_event_by_http_is_acted_on_by_the_pass_that_came_with_it() {
+    let hall = Hall::open();
+    let (anna, now) = (hall.person("anna").await, Instant::now());
+    let (tab, lobby) = (device(&anna, "tab"), hall.lobby(&anna));
+    let strong = pass_for(&hall, &anna, (now, 3_600), 2);
+    let _attached = hall.core.attach(&tab, &strong).unwrap();
+    let none = crate::core::Rights { mute_all: false, record: false, kick: false };
+    let weak = Arc::new(Pass { rights: none, order: (1, 0), ..(*strong).clone() });
+    let kick = ClientEvent::Kick { jid: lobby.to_string(), onliner: "d-x".into() };
+    hall.core.act(&sender(&weak, &tab), kick.clone(), None).await.unwrap();
+    hall.core.signal(&sender(&weak, &tab), kick).await.unwrap();
+    let rights: Vec<bool> = hall.node.signals().iter().map(|signal| signal.rights.kick).collect();
+    assert_eq!(rights, [false, true], "by HTTP what was shown, by the socket what it holds");
 }

@@ -80,6 +80,7 @@ impl House {
             people: Some(people),
             counters: counters.clone(),
             gate: gate.clone(),
+            shows_metrics: true,
             metrics: Arc::new(|| "voxhall_sockets 0\n".to_owned()),
             ready: Arc::new(|| Err("draining".to_owned())),
             demo: Some(Arc::new(OneDemo)),
