@@ -10,8 +10,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use support::raw::Raw;
 use support::server::Server;
 use tokio::time::{interval, timeout};
+use voxhall::demo::socket::Account;
 
 /// For what comes in a second or two, on a machine that is busy building.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -87,6 +89,21 @@ async fn a_node_hears_itself_and_nobody_notices() {
     assert!(stopped.status.success());
     for line in ["call began", "leg opened", "call to itself", "no_path"] {
         assert!(!stopped.stderr.contains(line), "{}", stopped.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_of_people_are_in_the_log_though_its_own_went_before_and_are_not() {
+    let variables = [("VOXHALL_PROBE_EVERY_S", "1")];
+    let server = Server::with(&["--http", "127.0.0.1:0"], &variables);
+    heard_times(&server, 1.0).await;
+    let anna = Account::login(&server.url, "anna").await.expect("a login");
+    let lobby = anna.chat("Lobby").expect("a Lobby").to_owned();
+    let mut anna = Raw::connect(&anna).await;
+    anna.offer(&lobby).await;
+    let log = server.stop().await.stderr;
+    for line in ["call began", "leg opened", "onliner joined"] {
+        assert_eq!(log.matches(line).count(), 1, "{line}: {log}");
     }
 }
 

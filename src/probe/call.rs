@@ -13,8 +13,7 @@ use engine::{Jid, LegId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, timeout, timeout_at};
-use tracing::instrument::WithSubscriber;
-use tracing::{Dispatch, debug};
+use tracing::debug;
 
 use super::voice::Voice;
 use super::watch::Stage;
@@ -29,6 +28,7 @@ use crate::demo::peer::{Peer, Sections};
 use crate::limits::{CALL_MESSAGES, PROBE_CALL_MAX, PROBE_END_MAX};
 use crate::media::{CallNo, Order, PROBE_LEGS, Pool, WorkerHandle, sdp};
 use crate::metrics::Metrics;
+use crate::telemetry;
 use crate::wire::{ClientEvent, ServerEvent};
 
 /// Places calls, one after the other.
@@ -128,7 +128,7 @@ impl Caller {
         let task = CallTask::new(Arc::new(shared), opening);
         let run = async move { task.run(&mut inbox, |_| {}).await };
         // Calls of people begin and end in the log; this one does so each few seconds.
-        let task = tokio::spawn(run.with_subscriber(Dispatch::none()));
+        let task = tokio::spawn(telemetry::quiet(run));
         Placed { mailbox, task, desk, worker, first }
     }
 }

@@ -98,7 +98,7 @@ where
         writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        match self.pace.admits(event.metadata(), Instant::now()) {
+        match !super::is_quiet() && self.pace.admits(event.metadata(), Instant::now()) {
             true => self.format.format_event(context, writer, event),
             false => Ok(()),
         }
