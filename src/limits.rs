@@ -244,6 +244,10 @@ pub const STRANGERS_MAX: usize = 256;
 /// Of these, from one address: pages of ten people behind one router. More wait.
 pub const STRANGERS_PER_ADDRESS: usize = 64;
 
+/// Connections of one address that are there or wait, for each that has a place. Beyond: closed at
+/// once, so that nobody fills `CONNECTIONS_MAX` by waiting.
+pub const STRANGERS_WAITING_FOR_EACH: usize = 16;
+
 /// How long a connection may go on without showing who it is, whatever it asks. Beyond: it ends
 /// with its next answer, or at once.
 pub const STRANGER_AGE_MAX: Duration = Duration::from_secs(15);

@@ -155,8 +155,8 @@ fn announce(url: &str, registry: &Registry) -> io::Result<()> {
     Ok(())
 }
 
-/// The operator's certificate; else a self-signed one for every name
-/// this listener may be called by; else none.
+/// The operator's certificate; else a self-signed one for every name this listener may be called
+/// by; else none.
 fn certificate(config: &Config, bound: SocketAddr) -> Result<Option<Tls>, Fault> {
     let http = &config.http;
     if !http.cert.as_os_str().is_empty() {

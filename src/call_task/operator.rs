@@ -2,14 +2,13 @@
 //! hear another, and what he does to it.
 
 use engine::call::{Deed, Leg, Link, Mute, Onliner, Phase, Socket};
-use engine::{Input, Jid, Level};
+use engine::{Input, Jid};
 use tokio::sync::oneshot;
 
 use super::CallTask;
-use super::report::{millis, path_view, percent};
 use crate::core::link::chat_value;
 use crate::core::{CallSummary, Refusal};
-use crate::effects::{link_word, muted_by};
+use crate::effects::muted_by;
 use crate::media::LegReading;
 use crate::wire::admin::{
     CallLine, CallView, HeardView, Hearing, HearingView, LegView, OPERATOR, OnlinerView, Recording,
@@ -106,17 +105,8 @@ impl CallTask {
         let reading = readings.iter().find(|reading| reading.leg == leg.id);
         LegView {
             leg: leg.id.0,
-            useragent: leg.useragent.to_string(),
-            link: link_word(Some(leg.link)),
             socket: leg.socket == Socket::Held,
-            sends: reading.is_some_and(|reading| reading.sends),
-            talking: leg.talks.is_some() && !onliner.mute.is_muted(),
-            level: reading.and_then(|reading| reading.level).map(Level::dbov),
-            packets_in: reading.map_or(0, |reading| reading.packets_in),
-            last_packet_ms: reading.and_then(|reading| reading.last_packet).map(millis),
-            loss_in_percent: percent(reading.map_or(0, |reading| reading.lost_in)),
-            path: reading.and_then(|reading| reading.path).map(path_view),
-            slots: reading.map(|reading| self.slot_views(leg.id, reading)).unwrap_or_default(),
+            figures: self.leg_figures(onliner, leg, reading),
         }
     }
 

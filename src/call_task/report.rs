@@ -11,7 +11,7 @@ use super::CallTask;
 use crate::core::{Question, Reply};
 use crate::effects::{link_word, muted_by};
 use crate::media::LegReading;
-use crate::wire::report::{LegView, LegsView, PathView, SlotView, Verdict};
+use crate::wire::report::{LegFigures, LegView, LegsView, PathView, SlotView, Verdict};
 use crate::wire::server::Voice;
 
 impl CallTask {
@@ -56,33 +56,44 @@ impl CallTask {
     ) -> LegView {
         let own = onliner.who == *reader;
         let person = self.people.get(&onliner.who);
-        let mut path = reading.and_then(|reading| reading.path).map(path_view);
+        let mut figures = self.leg_figures(onliner, leg, reading);
         // Where somebody sits is his own business, and the operator's.
-        if let Some(path) = path.as_mut().filter(|_| !own) {
+        if let Some(path) = figures.path.as_mut().filter(|_| !own) {
             path.remote.clear();
         }
-        let slots = reading.map(|reading| self.slot_views(leg.id, reading)).unwrap_or_default();
         LegView {
             jid: onliner.who.to_string(),
             display_name: person.map(|it| it.display_name.clone()).unwrap_or_default(),
             own,
-            useragent: leg.useragent.to_string(),
-            link: link_word(Some(leg.link)),
+            figures,
             muted: onliner.mute.is_muted(),
             muted_by: muted_by(onliner),
+            verdict: self.verdict(reader, onliner, leg, (reading, all)),
+        }
+    }
+
+    /// What its worker says of a leg; where it says nothing, nothing came.
+    pub(super) fn leg_figures(
+        &self,
+        onliner: &Onliner,
+        leg: &Leg,
+        reading: Option<&LegReading>,
+    ) -> LegFigures {
+        LegFigures {
+            useragent: leg.useragent.to_string(),
+            link: link_word(Some(leg.link)),
             sends: reading.is_some_and(|reading| reading.sends),
             talking: leg.talks.is_some() && !onliner.mute.is_muted(),
             level: reading.and_then(|reading| reading.level).map(Level::dbov),
             packets_in: reading.map_or(0, |reading| reading.packets_in),
             last_packet_ms: reading.and_then(|reading| reading.last_packet).map(millis),
             loss_in_percent: percent(reading.map_or(0, |reading| reading.lost_in)),
-            path,
-            slots,
-            verdict: self.verdict(reader, onliner, leg, (reading, all)),
+            path: reading.and_then(|reading| reading.path).map(path_view),
+            slots: reading.map(|reading| self.slot_views(leg.id, reading)).unwrap_or_default(),
         }
     }
 
-    pub(super) fn slot_views(&self, leg: LegId, reading: &LegReading) -> Vec<SlotView> {
+    fn slot_views(&self, leg: LegId, reading: &LegReading) -> Vec<SlotView> {
         let mids = self.legs.get(&leg).map(|entry| entry.dialogue.slots()).unwrap_or_default();
         let view = |(slot, spec): (&crate::media::SlotReading, crate::media::SlotSpec)| SlotView {
             mid: spec.mid,
@@ -122,16 +133,16 @@ impl CallTask {
     }
 }
 
-pub(super) fn path_view((local, remote): (SocketAddr, SocketAddr)) -> PathView {
+fn path_view((local, remote): (SocketAddr, SocketAddr)) -> PathView {
     PathView { protocol: "udp", local: local.to_string(), remote: remote.to_string() }
 }
 
-pub(super) fn millis(since: Duration) -> u64 {
+fn millis(since: Duration) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// 256ths to percent, one digit behind the point.
-pub(super) fn percent(share: u8) -> f32 {
+fn percent(share: u8) -> f32 {
     (f32::from(share) * 1_000.0 / 256.0).round() / 10.0
 }
 

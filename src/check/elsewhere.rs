@@ -12,7 +12,7 @@ use crate::clock;
 use crate::config::{Archive, Config, CoreMode, IceServer};
 use crate::core::link::dial;
 use crate::record::upload::Depot;
-use crate::signal::Turn;
+use crate::signal::turn_servers;
 
 pub async fn check(config: &Config) -> Vec<Finding> {
     let (core, webhook, store, ice) = tokio::join!(
@@ -84,14 +84,13 @@ async fn store(archive: &Archive) -> Option<Finding> {
 /// As a client is told them, with a password of its own.
 fn told(config: &Config) -> Vec<IceServer> {
     let mut servers = config.features.ice_servers.clone();
-    if let Some(turn) = Turn::new(&config.turn) {
-        let now = clock::wall().as_nanos() / 1_000_000_000;
-        servers.extend(turn.servers("voxhall-check", now).into_iter().map(|server| IceServer {
-            urls: server.urls,
-            username: server.username,
-            credential: server.credential,
-        }));
-    }
+    let now = clock::wall().as_nanos() / 1_000_000_000;
+    let given = turn_servers(&config.turn, "voxhall-check", now);
+    servers.extend(given.into_iter().map(|server| IceServer {
+        urls: server.urls,
+        username: server.username,
+        credential: server.credential,
+    }));
     servers
 }
 

@@ -60,6 +60,12 @@ pub trait Directory: Send + Sync + 'static {
     /// How somebody is called.
     fn name_of(&self, pass: &Pass, jid: &Jid) -> Option<String>;
 
+    /// Whether he may call there.
+    fn may_call(&self, pass: &Pass, chat: &Chat) -> bool {
+        let jid = chat.key().jid_for(&pass.person.jid).to_string();
+        self.chat(pass, &jid).is_ok()
+    }
+
     fn reader(&self, pass: &Pass) -> Reader {
         Reader { jid: pass.person.jid.clone(), groups: self.groups(pass) }
     }
@@ -69,17 +75,6 @@ pub trait Directory: Send + Sync + 'static {
         match chat {
             ChatKey::Direct(one, other) => [one, other].contains(&&pass.person.jid),
             ChatKey::Group(group) => self.is_member(pass, group),
-        }
-    }
-}
-
-/// Whether the holder may call there.
-pub fn may_call(directory: &dyn Directory, pass: &Pass, chat: &Chat) -> bool {
-    match chat {
-        Chat::Group { jid, .. } => directory.is_member(pass, jid),
-        Chat::Direct(_) => {
-            let key = chat.key();
-            directory.chat(pass, key.jid_for(&pass.person.jid).as_str()).is_ok()
         }
     }
 }

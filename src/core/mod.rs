@@ -16,6 +16,7 @@ pub mod sockets;
 #[cfg(test)]
 pub(crate) mod test_folder;
 pub mod tokens;
+mod words;
 
 use std::future::Future;
 use std::pin::Pin;

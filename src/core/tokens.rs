@@ -13,10 +13,10 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
 
 use super::directory::{Directory, NoPass, Pass, TokenChats, no_such_chat};
-use super::{Chat, Jid, Person, Refusal, Rights, Team};
+use super::{Chat, Jid, Person, Refusal, Team, words};
 use crate::clock;
 use crate::limits::{
-    JID_BYTES_MAX, NAME_CHARS_MAX, TOKEN_AHEAD_MAX, TOKEN_BYTES_MAX, TOKEN_CHATS_MAX, UID_CHARS_MAX,
+    NAME_CHARS_MAX, TOKEN_AHEAD_MAX, TOKEN_BYTES_MAX, TOKEN_CHATS_MAX, UID_CHARS_MAX,
 };
 use crate::wire::fields::{BadField, Fields};
 use crate::wire::http::ChatInfo;
@@ -173,7 +173,7 @@ fn pass(claims: &Value, (now, moment): (u64, Instant)) -> Result<Pass, BadField>
     if left > TOKEN_AHEAD_MAX {
         return Err(bad("exp", "further away than a day: who has left would stay"));
     }
-    let jid = jid(&fields, "jid")?;
+    let jid = words::jid(&fields, "jid")?;
     let name = fields.text_if("name", NAME_CHARS_MAX)?.unwrap_or("");
     let text =
         |name: &str| fields.text_if(name, NAME_CHARS_MAX).map(|text| text.unwrap_or("").to_owned());
@@ -188,12 +188,7 @@ fn pass(claims: &Value, (now, moment): (u64, Instant)) -> Result<Pass, BadField>
         uid: team.word("uid", UID_CHARS_MAX)?.to_owned(),
         name: team.text_if("name", NAME_CHARS_MAX)?.unwrap_or("").to_owned(),
     };
-    let rights = fields.object("rights", "rights.").ok();
-    let right = |name: &str| {
-        rights.as_ref().map_or(Ok(None), |rights| rights.flag_if(name)).map(|it| it == Some(true))
-    };
-    let rights =
-        Rights { mute_all: right("mute_all")?, record: right("record")?, kick: right("kick")? };
+    let rights = words::rights(&fields)?;
     let chats = chats(&fields, &person)?;
     let made = fields.number_if("iat")?.map_or(0, u64::from);
     let (chats, until, order) = (Some(chats), Some(moment + left), (made, exp));
@@ -210,7 +205,7 @@ fn chats(fields: &Fields<'_>, own: &Person) -> Result<TokenChats, BadField> {
     let mut chats = TokenChats { anybody, ..TokenChats::default() };
     for chat in named {
         let chat = Fields::of(Some(chat), "chats", "chats.")?;
-        let jid = jid(&chat, "jid")?;
+        let jid = words::jid(&chat, "jid")?;
         let name = chat.text_if("name", NAME_CHARS_MAX)?.unwrap_or("");
         match chat.text("type", UID_CHARS_MAX)? {
             "group" => {
@@ -234,11 +229,6 @@ fn group<'a>(chats: &'a TokenChats, wanted: &Jid) -> Option<&'a Chat> {
 fn person_of(jid: Jid, name: &str) -> Person {
     let (display_name, role, icon) = (name.to_owned(), String::new(), String::new());
     Person { jid, display_name, role, icon, no_record: false }
-}
-
-fn jid(fields: &Fields<'_>, name: &str) -> Result<Jid, BadField> {
-    let text = fields.text(name, JID_BYTES_MAX)?;
-    Jid::parse(text).ok_or_else(|| bad(name, "this is not a jid"))
 }
 
 fn bad(field: &str, problem: &str) -> BadField {

@@ -36,7 +36,7 @@ pub struct Assembly {
     pub outbox: Option<Arc<Outbox>>,
     pub tokens: Option<Arc<Tokens>>,
     /// Whoever holds people's sockets, where there may be any.
-    pub sockets: Option<Arc<Sockets>>,
+    sockets: Option<Arc<Sockets>>,
     people: Option<Arc<BuiltIn>>,
     link: Option<Arc<LinkCore>>,
     archive: Option<Arc<Archive>>,

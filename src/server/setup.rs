@@ -23,7 +23,7 @@ use crate::record::line::ChatName;
 use crate::record::report::Report;
 use crate::record::{Recorder, Recordings};
 use crate::registry::OfferLimits;
-use crate::signal::{GateLimits, Options, Turn, per_minute};
+use crate::signal::{GateLimits, Options, per_minute};
 use crate::wire::http::{Features, IceServer};
 
 /// What a call needs of the others.
@@ -177,7 +177,7 @@ pub fn options(config: &Config) -> Options {
         message_bytes: signal.message_bytes.get(),
         pace: Pace::new(signal.messages_per_s.get(), signal.messages_burst.get()),
         features: features(config),
-        turn: Turn::new(&config.turn),
+        turn: config.turn.clone(),
     }
 }
 

@@ -113,7 +113,7 @@ pub async fn knock(State(shell): State<Shell>, mut request: Request, next: Next)
     let caller = match (&guest, caller) {
         (Some(guest), Ok(sender)) => {
             guest.known();
-            shell.gate.ask(sender.jid().to_string()).map(|()| sender)
+            shell.gate.ask(sender.jid().clone()).map(|()| sender)
         }
         (Some(guest), Err(error)) if error.code == ErrorCode::InvalidToken => {
             shell.gate.fail(guest.origin(request.headers())).and(Err(error))
@@ -138,10 +138,15 @@ fn check_size(headers: &HeaderMap, uri: &Uri, body_max: usize) -> Result<(), (Tu
     }
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: u64| length > body_max as u64) {
-        let problem = "longer than a message may be".to_owned();
-        return Err((Turned::Body, BadField { field: "body".to_owned(), problem }.into()));
+        return Err((Turned::Body, too_long()));
     }
     Ok(())
+}
+
+/// Of a body, by what its head says or by what came.
+pub fn too_long() -> HttpError {
+    let problem = "longer than a message may be".to_owned();
+    BadField { field: "body".to_owned(), problem }.into()
 }
 
 /// Whether the sender may use this team's addresses: his own is the only one he knows.

@@ -7,10 +7,10 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
-use super::Shell;
-use super::access::Caller;
+use super::access::{self, Caller};
 use super::gate::Turned;
 use super::reply::{self, Reply};
+use super::{Shell, turn_servers};
 use crate::clock;
 use crate::core::builtin::BuiltIn;
 use crate::core::builtin::people::Full;
@@ -36,11 +36,9 @@ pub async fn time() -> Reply {
 pub async fn features(State(shell): State<Shell>, caller: Caller) -> Response {
     let options = shell.options();
     let mut features = options.features.clone();
-    if let Some(turn) = &options.turn
-        && let Ok(sender) = caller.sender()
-    {
+    if let Ok(sender) = caller.sender() {
         let now = clock::wall().as_nanos() / 1_000_000_000;
-        features.ice_servers.extend(turn.servers(sender.jid().as_str(), now));
+        features.ice_servers.extend(turn_servers(&options.turn, sender.jid().as_str(), now));
     }
     let json = http::value(&features).to_string();
     ([("content-type", "application/json"), ("cache-control", "no-cache")], json).into_response()
@@ -284,7 +282,7 @@ pub(super) fn json(shell: &Shell, body: Body) -> Result<Value, HttpError> {
     let bad = |problem: String| HttpError::from(BadField { field: "body".to_owned(), problem });
     let too_long = |_| {
         shell.gate.turn(Turned::Body);
-        bad("longer than a message may be".to_owned())
+        access::too_long()
     };
     let bytes = body.map_err(too_long)?;
     if bytes.is_empty() {

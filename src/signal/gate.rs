@@ -13,10 +13,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::counters::Counter;
+use crate::core::Jid;
 use crate::core::sockets::bucket::{Buckets, Pace};
 use crate::limits::{
     CONNECTIONS_MAX, FAILURES_PER_MIN, REQUESTS_PER_S, STRANGER_WAIT_MAX, STRANGERS_MAX,
-    STRANGERS_PER_ADDRESS,
+    STRANGERS_PER_ADDRESS, STRANGERS_WAITING_FOR_EACH,
 };
 use crate::wire::http::{ErrorCode, HttpError};
 
@@ -86,7 +87,7 @@ pub struct Gate {
     /// Those of each address, waiting ones among them.
     addresses: Mutex<HashMap<IpAddr, Address>>,
     failures: Mutex<Buckets<IpAddr>>,
-    requests: Mutex<Buckets<String>>,
+    requests: Mutex<Buckets<Jid>>,
     turned: [Counter; Turned::ALL.len()],
 }
 
@@ -207,7 +208,7 @@ impl Gate {
     ///
     /// # Errors
     /// `RATE_LIMIT`.
-    pub fn ask(&self, who: String) -> Result<(), HttpError> {
+    pub fn ask(&self, who: Jid) -> Result<(), HttpError> {
         if lock(&self.requests).take(Instant::now(), who) {
             return Ok(());
         }
@@ -234,7 +235,7 @@ impl Gate {
             let mut addresses = lock(&self.addresses);
             let fresh = || Address { places: Arc::new(Semaphore::new(most)), count: 0 };
             let address = addresses.entry(network).or_insert_with(fresh);
-            if address.count >= most * WAITING_FOR_EACH {
+            if address.count >= most * STRANGERS_WAITING_FOR_EACH {
                 return None;
             }
             address.count += 1;
@@ -313,9 +314,6 @@ impl Drop for Held {
         }
     }
 }
-
-/// Connections of one address that wait for a place, for each that has one.
-const WAITING_FOR_EACH: usize = 16;
 
 /// One subscriber's line: of IPv6 the first 64 bits (RFC 6177).
 fn network(address: IpAddr) -> IpAddr {
@@ -403,6 +401,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_more_of_an_address_than_may_wait_is_turned_away_at_once() {
+        let gate = waiting(crate::signal::PATIENCE, 99, 99);
+        let from = || gate.clone().wait(network(ip("192.0.2.1")));
+        let most = gate.limits.strangers_per_address * STRANGERS_WAITING_FOR_EACH;
+        let all: Vec<_> = (0..most).map(|_| from().unwrap()).collect();
+        assert!(from().is_none());
+        assert!(gate.clone().admit(ip("192.0.2.1")).await.is_none());
+        assert_eq!(gate.turned(Turned::Stranger), 1);
+        drop(all);
+        assert!(from().is_some());
+    }
+
+    #[tokio::test]
     async fn a_connection_on_which_nothing_was_asked_is_counted() {
         let gate = gate(9, 9);
         let silent = gate.clone().admit(ip("192.0.2.1")).await.unwrap();
@@ -428,8 +439,8 @@ mod tests {
         );
         assert!(fails("2001:db8:0:1::1"));
         assert_eq!(gate.turned(Turned::Failures), 2);
-        let asks = |who: &str| gate.ask(who.to_owned()).is_ok();
-        assert_eq!([asks("a"), asks("a"), asks("a"), asks("b")], [true, true, false, true]);
+        let asks = |who: &str| gate.ask(Jid::parse(who).unwrap()).is_ok();
+        assert_eq!([asks("d-a"), asks("d-a"), asks("d-a"), asks("d-b")], [true, true, false, true]);
         assert_eq!(gate.turned(Turned::Requests), 1);
     }
 

@@ -38,7 +38,8 @@ pub use self::gate::{Gate, GateLimits, Guest, Turned, per_minute};
 pub use self::link::{LinkParts, route as link_route, router as link_router};
 pub use self::serve::{serve, serve_people};
 pub use self::tls::{Tls, TlsFault, of_files, self_signed};
-pub use self::turn::Turn;
+pub use self::turn::turn_servers;
+use crate::config::Turn;
 use crate::core::builtin::BuiltIn;
 use crate::core::sockets::Sockets;
 use crate::core::sockets::bucket::Pace;
@@ -70,7 +71,7 @@ pub struct Options {
     pub pace: Pace,
     pub features: Features,
     /// Servers that each person is given a password for.
-    pub turn: Option<Turn>,
+    pub turn: Turn,
 }
 
 /// All that the routes need.
@@ -111,7 +112,7 @@ impl Default for Options {
             message_bytes: MESSAGE_BYTES_MAX,
             pace: Pace::new(MESSAGES_PER_S, MESSAGES_BURST),
             features: Features::default(),
-            turn: None,
+            turn: Turn::default(),
         }
     }
 }

@@ -137,11 +137,7 @@ impl Service {
         let ended = tokio::select! {
             ended = &mut connection => ended,
             // A socket's connection has ended here long ago: it is its own task.
-            () = overstays(&stranger) => {
-                connection.as_mut().graceful_shutdown();
-                timeout(STOP_GRACE, connection).await.unwrap_or(Ok(()))
-            }
-            () = stops(&mut is_stopping) => {
+            () = is_to_end(&stranger, &mut is_stopping) => {
                 connection.as_mut().graceful_shutdown();
                 timeout(STOP_GRACE, connection).await.unwrap_or(Ok(()))
             }
@@ -149,6 +145,14 @@ impl Service {
         if let Err(error) = ended {
             debug!(%error, "connection ended");
         }
+    }
+}
+
+/// Resolves once nothing more is to be asked on a connection.
+async fn is_to_end(stranger: &Guest, is_stopping: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = overstays(stranger) => {}
+        () = stops(is_stopping) => {}
     }
 }
 

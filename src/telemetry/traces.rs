@@ -70,13 +70,12 @@ pub fn start(section: &config::Trace) -> Result<(), TraceFault> {
 
 /// Whether anybody takes traces; before any is made.
 pub fn is_on() -> bool {
-    QUEUE.get().is_some() && !super::is_quiet()
+    QUEUE.get().is_some()
 }
 
 /// Never waits: one for which there is no room is lost.
 pub fn tell(trace: Trace) {
-    let queue = QUEUE.get().filter(|_| !super::is_quiet());
-    if queue.is_some_and(|queue| queue.try_send(trace).is_err()) {
+    if QUEUE.get().is_some_and(|queue| queue.try_send(trace).is_err()) {
         LOST.fetch_add(1, Ordering::Relaxed);
     }
 }

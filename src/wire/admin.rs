@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::report::{PathView, SlotView};
+use super::report::LegFigures;
 
 /// A live call in the list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -61,25 +61,10 @@ pub struct OnlinerView {
 pub struct LegView {
     /// Its number in the log.
     pub leg: u64,
-    pub useragent: String,
-    /// `connecting`, `connected` or `lost`.
-    pub link: &'static str,
+    #[serde(flatten)]
+    pub figures: LegFigures,
     /// Whether its device has a socket.
     pub socket: bool,
-    /// Whether it offers a voice at all.
-    pub sends: bool,
-    pub talking: bool,
-    /// Of the newest packet, RFC 6464; `null` where none came lately.
-    pub level: Option<u8>,
-    /// Voice packets that came to the server.
-    pub packets_in: u64,
-    /// Since the last of them; `null` where none came.
-    pub last_packet_ms: Option<u64>,
-    /// Lost on the way to the server in the last second.
-    pub loss_in_percent: f32,
-    /// `null` until a check has proved an address.
-    pub path: Option<PathView>,
-    pub slots: Vec<SlotView>,
 }
 
 /// "Why can't I hear": how each other one reaches the listener.

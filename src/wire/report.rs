@@ -17,12 +17,20 @@ pub struct LegView {
     pub display_name: String,
     /// Whether it is the reader's.
     pub own: bool,
-    pub useragent: String,
-    /// `connecting`, `connected` or `lost`.
-    pub link: &'static str,
+    #[serde(flatten)]
+    pub figures: LegFigures,
     pub muted: bool,
     /// Who muted him, himself included; `""` where nobody did.
     pub muted_by: String,
+    pub verdict: Verdict,
+}
+
+/// How a leg does, whoever asks.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LegFigures {
+    pub useragent: String,
+    /// `connecting`, `connected` or `lost`.
+    pub link: &'static str,
     /// Whether it offers a voice at all.
     pub sends: bool,
     pub talking: bool,
@@ -37,7 +45,6 @@ pub struct LegView {
     /// `null` until a check has proved an address.
     pub path: Option<PathView>,
     pub slots: Vec<SlotView>,
-    pub verdict: Verdict,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -9,7 +9,7 @@ use voxhall::wire::http::{
     ChatInfo, ErrorCode, Features, HttpError, IceServer, Login, Me, Team, WhoAmI, body, calls,
     value,
 };
-use voxhall::wire::report::{LegView, LegsView, PathView, SlotView, Verdict};
+use voxhall::wire::report::{LegFigures, LegView, LegsView, PathView, SlotView, Verdict};
 use voxhall::wire::server::{CallOnliner, CallState, Voice};
 use voxhall::wire::time;
 
@@ -93,36 +93,40 @@ fn legs() -> LegsView {
         jid: ANNA.to_owned(),
         display_name: "Anna".to_owned(),
         own: true,
-        useragent: anna().devices[0].useragent.clone(),
-        link: "connected",
         muted: false,
         muted_by: String::new(),
-        sends: true,
-        talking: true,
-        level: Some(31),
-        packets_in: 2104,
-        last_packet_ms: Some(12),
-        loss_in_percent: 0.4,
-        path: Some(path("192.0.2.44:54321")),
-        slots: vec![slot(BORIS, 1987, 1.2)],
+        figures: LegFigures {
+            useragent: anna().devices[0].useragent.clone(),
+            link: "connected",
+            sends: true,
+            talking: true,
+            level: Some(31),
+            packets_in: 2104,
+            last_packet_ms: Some(12),
+            loss_in_percent: 0.4,
+            path: Some(path("192.0.2.44:54321")),
+            slots: vec![slot(BORIS, 1987, 1.2)],
+        },
         verdict: Verdict::Own,
     };
     let other = LegView {
         jid: BORIS.to_owned(),
         display_name: "Boris".to_owned(),
         own: false,
-        useragent: "aiortc".to_owned(),
         muted: true,
         muted_by: ANNA.to_owned(),
-        talking: false,
-        level: Some(127),
-        packets_in: 1990,
-        last_packet_ms: Some(8),
-        loss_in_percent: 0.0,
-        path: Some(path("")),
-        slots: vec![slot(ANNA, 2098, 0.0)],
+        figures: LegFigures {
+            useragent: "aiortc".to_owned(),
+            talking: false,
+            level: Some(127),
+            packets_in: 1990,
+            last_packet_ms: Some(8),
+            loss_in_percent: 0.0,
+            path: Some(path("")),
+            slots: vec![slot(ANNA, 2098, 0.0)],
+            ..own.figures.clone()
+        },
         verdict: Verdict::Muted,
-        ..own.clone()
     };
     LegsView { jid: LOBBY.to_owned(), uid: CALL.to_owned(), legs: vec![own, other] }
 }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::store::{Stored, StoredGroup, StoredPerson, StoredTeam};
+use crate::core::directory::no_such_chat;
 use crate::core::{Chat, Jid, Person, Refusal};
 use crate::hex;
 use crate::limits::{GROUPS_MAX, PEOPLE_MAX};
@@ -143,8 +144,7 @@ impl People {
     /// # Errors
     /// `no_such_chat`: neither a group nor another person.
     pub fn chat(&self, actor: &Person, jid: &str) -> Result<Chat, Refusal> {
-        let refusal = || Refusal::new("no_such_chat", "there is no such chat");
-        let jid = Jid::parse(jid).ok_or_else(refusal)?;
+        let jid = Jid::parse(jid).ok_or_else(no_such_chat)?;
         if let Some(group) = self.group(&jid) {
             return Ok(Chat::Group { jid, display_name: group.display_name.clone() });
         }
@@ -153,7 +153,7 @@ impl People {
             Some((other, _)) if other.jid != actor.jid => {
                 Ok(Chat::direct(actor.clone(), other.clone()))
             }
-            _ => Err(refusal()),
+            _ => Err(no_such_chat()),
         }
     }
 

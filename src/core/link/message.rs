@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
+use crate::core::words::{jid, rights};
 use crate::core::{
-    AnswerStyle, CallSummary, Chat, ChatKey, Device, Jid, Person, Reader, Refusal, Rights, Signal,
-    Team, To,
+    AnswerStyle, CallSummary, Chat, ChatKey, Device, Jid, Person, Reader, Refusal, Signal, Team, To,
 };
 use crate::limits::{
     CORE_GROUPS_MAX, CORE_JSON_DEPTH_MAX, DEVICE_CHARS_MAX, JID_BYTES_MAX, NAME_CHARS_MAX,
@@ -145,12 +145,7 @@ fn signal(fields: &Fields<'_>) -> Result<Signal, Wrong> {
         let problem = "the actor is none of the two".to_owned();
         return Err(Wrong::Field(BadField { field: "chat.people".to_owned(), problem }));
     }
-    let rights = fields.object("rights", "rights.").ok();
-    let right = |name: &str| {
-        rights.as_ref().map_or(Ok(None), |rights| rights.flag_if(name)).map(|it| it == Some(true))
-    };
-    let rights =
-        Rights { mute_all: right("mute_all")?, record: right("record")?, kick: right("kick")? };
+    let rights = rights(fields)?;
     let event = fields.object("event", "event.")?;
     let params = event.required("params").ok();
     let event = ClientEvent::parse(event.text("event", UID_CHARS_MAX)?, params);
@@ -216,12 +211,6 @@ fn person(fields: &Fields<'_>) -> Result<Person, BadField> {
         icon: text("icon")?,
         no_record: fields.flag_if("no_record")?.unwrap_or(false),
     })
-}
-
-fn jid(fields: &Fields<'_>, name: &str) -> Result<Jid, BadField> {
-    let text = fields.text(name, JID_BYTES_MAX)?;
-    let no = || BadField { field: name.to_owned(), problem: "this is not a jid".to_owned() };
-    Jid::parse(text).ok_or_else(no)
 }
 
 fn device(fields: &Fields<'_>, name: &str) -> Result<String, BadField> {

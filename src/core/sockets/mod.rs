@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 use self::bucket::Pace;
 use self::mail::Letter;
 use self::repeats::Seen;
-use self::session::{Asked, ConfirmIds};
+use self::session::{Asked, ConfirmIds, Session};
 use self::sessions::Sessions;
 pub use self::sessions::{Attached, TooManySockets};
 use super::directory::{Directory, Pass};
@@ -117,32 +117,45 @@ impl Sockets {
     /// Passes an event of a device's socket to the node. Events without a chat end here.
     pub fn signal(&self, sender: &Sender, event: ClientEvent) -> Signalled {
         let session = self.sessions().find(&sender.device).cloned();
-        let pass = session.map_or_else(|| sender.pass.clone(), |session| session.pass());
-        self.pass_on(sender, &pass, event)
+        let pass = session.as_ref().map_or_else(|| sender.pass.clone(), |it| it.pass());
+        self.pass_on(sender, session.as_deref(), &pass, event)
     }
 
     /// Acts on an event by the word of one pass.
-    fn pass_on(&self, sender: &Sender, pass: &Pass, event: ClientEvent) -> Signalled {
+    fn pass_on(
+        &self,
+        sender: &Sender,
+        session: Option<&Session>,
+        pass: &Pass,
+        event: ClientEvent,
+    ) -> Signalled {
         let Some(jid) = event.jid() else { return Box::pin(async { Ok(()) }) };
         let chat = match self.directory.chat(pass, jid) {
             Ok(chat) => chat,
             Err(refusal) => return Box::pin(async { Err(refusal) }),
         };
-        if let Some(session) = self.sessions().find(&sender.device) {
+        if let Some(session) = session {
             match &event {
                 ClientEvent::Offer { .. } => session.join(&chat),
                 ClientEvent::Leave { .. } => session.leave(&chat.key()),
                 _ => {}
             }
         }
-        self.tell_node(sender, pass, chat, event)
+        let has_socket = session.is_some_and(Session::is_connected);
+        self.tell_node(sender, has_socket, pass, chat, event)
     }
 
-    fn tell_node(&self, sender: &Sender, pass: &Pass, chat: Chat, event: ClientEvent) -> Signalled {
+    fn tell_node(
+        &self,
+        sender: &Sender,
+        has_socket: bool,
+        pass: &Pass,
+        chat: Chat,
+        event: ClientEvent,
+    ) -> Signalled {
         let Some(node) = self.node.get() else {
             return Box::pin(async { Err(Refusal::new("draining", "the server is starting")) });
         };
-        let has_socket = self.sessions().is_connected(&sender.device);
         node.signal(Signal {
             team: pass.team.clone(),
             chat,
@@ -179,7 +192,7 @@ impl Sockets {
             return Err(Refusal::new("too_fast", "too many events a second"));
         }
         // By what was shown now: a device's name is no secret, and lends nobody its token's rights.
-        let acted = self.pass_on(sender, &sender.pass, event).await;
+        let acted = self.pass_on(sender, Some(&session), &sender.pass, event).await;
         if acted.is_ok() && asked == Asked::Answer {
             let _ = tokio::time::timeout(HTTP_ANSWER_MAX, async {
                 loop {

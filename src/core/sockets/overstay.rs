@@ -9,7 +9,6 @@ use tracing::info;
 
 use super::session::Session;
 use super::{Sender, Sockets};
-use crate::core::directory::may_call;
 use crate::core::{AnswerStyle, Chat};
 use crate::wire::ClientEvent;
 
@@ -26,7 +25,7 @@ impl Sockets {
 
     /// Takes a device out of calls that its pass does not name.
     pub(super) fn take_out_strays(&self, session: &Session) {
-        for chat in session.strays(|pass, chat| may_call(&*self.directory, pass, chat)) {
+        for chat in session.strays(|pass, chat| self.directory.may_call(pass, chat)) {
             self.take_out(session, chat);
         }
     }
@@ -39,6 +38,6 @@ impl Sockets {
         let answer_style = AnswerStyle::Sdp;
         let sender = Sender { pass: pass.clone(), device, useragent: String::new(), answer_style };
         // It may have left by itself: then the node refuses, and nobody is told.
-        tokio::spawn(self.tell_node(&sender, &pass, chat, leave));
+        tokio::spawn(self.tell_node(&sender, session.is_connected(), &pass, chat, leave));
     }
 }

@@ -436,6 +436,21 @@ mod tests {
     }
 
     #[test]
+    fn of_one_call_more_than_are_followed_the_oldest_is_forgotten() {
+        let session = session(Instant::now());
+        let group = |number: usize| Chat::Group {
+            jid: engine::Jid::parse(&format!("g-{number}")).unwrap(),
+            display_name: String::new(),
+        };
+        (0..=JOINED_MAX).for_each(|number| session.join(&group(number)));
+        // Once more into one of them is no other one.
+        session.join(&group(JOINED_MAX));
+        let followed: Vec<Chat> = session.strays(|_, _| false);
+        assert_eq!(followed, (1..=JOINED_MAX).map(group).collect::<Vec<_>>());
+        assert!(!session.has_joined());
+    }
+
+    #[test]
     fn what_was_asked_for_is_told_from_the_rest() {
         let now = Instant::now();
         let session = session(now);

@@ -47,10 +47,6 @@ impl Sessions {
         present.map(|(jid, _)| jid.clone()).collect()
     }
 
-    pub fn is_connected(&self, device: &Device) -> bool {
-        self.find(device).is_some_and(|session| session.is_connected())
-    }
-
     pub fn find(&self, device: &Device) -> Option<&Arc<Session>> {
         let own = self.of.get(&device.jid).map(Vec::as_slice).unwrap_or_default();
         own.iter().find(|session| session.device == *device)

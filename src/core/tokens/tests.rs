@@ -106,6 +106,16 @@ fn limits_of_a_token_hold_at_the_limit_and_not_one_beyond() {
     // 256 chats are more than 8 KiB of text in base64: both limits hold, the nearer one first.
     let longest = (0..TOKEN_CHATS_MAX).rev().find(|count| chats(*count).is_ok()).unwrap();
     assert!(longest > 100, "{longest}");
+    // A claim that we do not know is nobody's business, and fills a token to the byte.
+    let of_bytes = |pad: usize| {
+        let mut claims = claims();
+        claims["pad"] = "x".repeat(pad).into();
+        signed(&claims, SECRET)
+    };
+    let fits = (0..TOKEN_BYTES_MAX).rev().find(|pad| of_bytes(*pad).len() <= TOKEN_BYTES_MAX);
+    let fits = fits.unwrap();
+    assert!(of_bytes(fits).len() > TOKEN_BYTES_MAX - 4 && tokens().pass(&of_bytes(fits)).is_ok());
+    assert!(matches!(tokens().pass(&of_bytes(fits + 1)), Err(NoPass::Claim(_))));
     let ahead = |more: u64| {
         changed(|it| it["exp"] = (now() + TOKEN_AHEAD_MAX.as_secs() + more).into()).is_ok()
     };

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::*;
+use crate::core::Rights;
 
 const DOCS: &str = include_str!("../../../../docs/core.md");
 const LOBBY: &str = "g-0e9b4c7d-81f2-4d6a-a5c3-27d4e8f1b004";
