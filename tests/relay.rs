@@ -99,7 +99,8 @@ impl Relay {
             .join(":");
         let mut command = Command::new(place.join("usr/bin/turnserver"));
         command.env("LD_LIBRARY_PATH", libraries);
-        command.args(["-n", "--no-cli", "--no-tls", "--no-dtls", "--no-rfc5780"]);
+        // Without TCP: that port may be another's, and coturn would wait for it and answer nobody.
+        command.args(["-n", "--no-cli", "--no-tcp", "--no-tls", "--no-dtls", "--no-rfc5780"]);
         command.args(["--use-auth-secret", "--realm", "voxhall", "--log-file", "stdout"]);
         command.args(["--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1"]);
         command.args(["--allow-loopback-peers", "--verbose", "--pidfile", "/dev/null"]);
@@ -133,6 +134,10 @@ impl Drop for Relay {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log: Vec<String> = self.said.iter().collect();
+            eprintln!("the relay's log:\n{}", log.join("\n"));
+        }
     }
 }
 
