@@ -68,7 +68,9 @@ async fn no_line_at_info_holds_a_secret_or_an_address_and_the_story_is_whole_in_
     }
     let fields = |run: &Run| -> BTreeSet<(String, Vec<String>)> {
         let of = |line: &Line| (line.message.clone(), line.fields.keys().cloned().collect());
-        run.story().iter().map(of).collect()
+        // Who leaves closes his media at once: that may be seen before his word is, or not.
+        let is_always_told = |line: &&Line| line.message != "leg lost";
+        run.story().iter().filter(is_always_told).map(of).collect()
     };
     assert_eq!(fields(&text), fields(&json));
 }
