@@ -139,6 +139,20 @@ pub const METER_EARS: usize = 4_096;
 /// many listeners from its first syllable on, others catch up later.
 pub const RING_EXTRA_PACKETS: u32 = 2_000;
 
+/// Padding that makes packets of one listener alike, in bytes. Beyond: another message.
+pub const PADDING_BYTES_MAX: u16 = 64;
+
+/// Listeners who are sent bundles before other packets are looked at again: about half a
+/// millisecond.
+pub const BUNDLE_LISTENERS_A_TURN: usize = 128;
+
+/// How far a worker's load must fall until its bundles are short again, in percent of a CPU:
+/// longer ones save a fifth.
+pub const BUNDLE_RELIEF_PERCENT: u32 = 25;
+
+/// How long a listener whose line was bad hears each packet by itself.
+pub const BUNDLE_LOSSY: Duration = Duration::from_secs(30);
+
 /// Replacements of a media worker whose thread ended. Beyond: given up, `/readyz` says so.
 pub const WORKER_RESTARTS_MAX: u32 = 100;
 

@@ -11,12 +11,14 @@ mod families;
 mod posts;
 mod probes;
 mod tapes;
+mod together;
 
 pub use doors::Door;
 pub use families::{Family, Kind, Sample};
 pub use posts::Post;
 pub use probes::Probe;
 pub use tapes::Tape;
+pub use together::Together;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

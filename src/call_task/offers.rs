@@ -87,6 +87,7 @@ impl CallTask {
             voice: dialogue.voice(),
             beside: beside.map(|(leg, _)| *leg).collect(),
             slots: dialogue.slots(),
+            packet_max: dialogue.packet_max(),
             notices: Arc::new(move |notice: Notice| {
                 use mpsc::error::TrySendError;
                 // A task that is gone has no use for the notice.

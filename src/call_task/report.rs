@@ -89,6 +89,7 @@ impl CallTask {
             last_packet_ms: reading.and_then(|reading| reading.last_packet).map(millis),
             loss_in_percent: percent(reading.map_or(0, |reading| reading.lost_in)),
             path: reading.and_then(|reading| reading.path).map(path_view),
+            bundle_ms: reading.and_then(|reading| reading.bundled).map(millis),
             slots: reading.map(|reading| self.slot_views(leg.id, reading)).unwrap_or_default(),
         }
     }

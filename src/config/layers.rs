@@ -134,7 +134,8 @@ impl Config {
         if let Some(reason) = admin.lacks(http) {
             return conflict("admin.listen", &admin.listen, reason);
         }
-        let checked = self.core.check().and_then(|()| self.clients.check());
+        let checked = media.check().and_then(|()| self.core.check());
+        let checked = checked.and_then(|()| self.clients.check());
         let checked = checked.and_then(|()| self.turn.check());
         let checked = checked.and_then(|()| self.archive.check());
         let checked = checked.and_then(|()| admin.check());

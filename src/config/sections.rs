@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::admin::Admin;
-use super::archive::Archive;
+use super::archive::{Archive, Wrong};
 use super::clients::{Clients, Turn};
 use super::core::Core;
 use super::http::Http;
@@ -54,6 +54,14 @@ pub struct Media {
     /// Worker `n` (from 0) listens on `port + n`; 0 = each takes any free port.
     pub port: u16,
     pub workers: Workers,
+    /// From so many listeners of a call on, those who do not talk hear packets of 40 ms; 0 = never.
+    pub bundle_40ms_from: u32,
+    /// From so many on of 60 ms, while their worker is busy; 0 = never.
+    pub bundle_60ms_from: u32,
+    /// How busy: CPU of the worker's thread, 0..=100.
+    pub bundle_60ms_busy_percent: u8,
+    /// A listener who reports more loss than this hears packets as they came, 0..=100.
+    pub bundle_loss_percent: u8,
 }
 
 /// How many media workers run: in the file a number, 0 = one a core.
@@ -213,6 +221,17 @@ impl Workers {
 }
 
 impl Media {
+    pub(super) fn check(&self) -> Result<(), Wrong<'_>> {
+        let reason = "a share is 0 to 100 percent";
+        if self.bundle_60ms_busy_percent > 100 {
+            return Err(("media.bundle_60ms_busy_percent", "more than 100", reason));
+        }
+        if self.bundle_loss_percent > 100 {
+            return Err(("media.bundle_loss_percent", "more than 100", reason));
+        }
+        Ok(())
+    }
+
     /// The port of worker `index` (from 0); 0 = any free one.
     pub fn worker_port(&self, index: u16) -> u16 {
         if self.port == 0 { 0 } else { self.port.saturating_add(index) }
@@ -221,7 +240,16 @@ impl Media {
 
 impl Default for Media {
     fn default() -> Self {
-        Self { ip: Vec::new(), bind: Vec::new(), port: 7880, workers: Workers::PerCore }
+        Self {
+            ip: Vec::new(),
+            bind: Vec::new(),
+            port: 7880,
+            workers: Workers::PerCore,
+            bundle_40ms_from: 500,
+            bundle_60ms_from: 1_000,
+            bundle_60ms_busy_percent: 60,
+            bundle_loss_percent: 5,
+        }
     }
 }
 

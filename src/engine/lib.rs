@@ -5,6 +5,7 @@
 //! - [`call`]: the control state of one call, owned by one task.
 //! - [`routes`]: who hears whom on which slot, owned by one media worker.
 //! - [`ring`]: the last moments of a voice that has no slot yet.
+//! - [`bundles`]: several frames of a voice in one packet, for large calls.
 //! - [`slots`]: one slot's outgoing stream: sequence, timestamp, tenure.
 //! - [`rtp`]: a packet's header, read and written.
 //! - [`opus`]: how long a packet sounds, and whether it can hold a voice.
@@ -18,6 +19,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod bundles;
 pub mod call;
 pub mod discard;
 pub mod jid;

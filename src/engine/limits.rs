@@ -44,12 +44,26 @@ pub const BEGAN_INTERVAL: Duration = Duration::from_millis(400);
 /// How much of a voice without a slot is kept: two syllables' beginnings, and what deciding takes.
 pub const RING_SPAN: Duration = Duration::from_millis(120);
 
-/// Packets of it, 10 ms each; senders of shorter ones keep less.
-pub const RING_PACKETS: usize = 12;
+/// Packets of it, 5 ms each; senders of shorter ones keep less.
+pub const RING_PACKETS: usize = 24;
 
 /// Packets that a slot is sent at once while it catches up with a ring: the newest and one more,
 /// so that nobody's line is flooded.
 pub const RING_BURST: usize = 2;
+
+/// Bytes of frames in a bundle: with headers and tag below any path's MTU. Beyond: another packet.
+pub const BUNDLE_BYTES: usize = 1_100;
+
+/// Voices in one tick of bundles: as many as slots, and one person's other devices.
+pub const BUNDLE_VOICES_MAX: usize = SLOTS_HARD_MAX + 16;
+
+/// How long after its last packet is due a tick still waits for it: network jitter of talkers on
+/// a good line.
+pub const BUNDLE_SLACK: Duration = Duration::from_millis(2);
+
+/// How long somebody who was muted goes on hearing packets as they come before his are bundled:
+/// whoever takes part in a conversation mutes himself between two turns.
+pub const BUNDLED_AFTER: Duration = Duration::from_secs(3);
 
 /// A voice that was quiet for so long gives its slot to one that talks: longer than the stops
 /// within a word, and no longer than [`RING_SPAN`], so that the next one loses nothing.

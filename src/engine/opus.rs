@@ -1,6 +1,10 @@
 //! An Opus packet as far as it can be known without decoding (RFC 6716 section 3): how much sound
 //! it stands for, and whether it can hold a voice at all. Knows no RTP and no levels.
 
+mod join;
+
+pub use join::Joined;
+
 use crate::limits::{OPUS_FRAME_BYTES, OPUS_PACKET_SAMPLES, SILENT_FRAME_BYTES};
 
 /// What the framing of one packet says.

@@ -7,6 +7,7 @@
 //! room; so the cost of a join is the joiner's slots, not everyone's square. Where there are more
 //! voices than slots, those that talk get them (`contest`).
 
+mod bundled;
 mod contest;
 
 use alloc::collections::BTreeMap;
@@ -51,6 +52,8 @@ impl Permits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
     pub seat: u32,
+    /// The listener's place among all members: routes stand in its order.
+    pub rank: u32,
     pub slot: u8,
     /// How often the slot has changed hands: another turn is another tenure.
     pub turn: u32,
@@ -91,6 +94,8 @@ pub struct Routes {
     listeners: usize,
     /// Something was derived since the tracks were last taken.
     untold: bool,
+    /// Listeners whose voices were bundled and are no more, until they are asked for.
+    unbundled: Vec<LegId>,
 }
 
 #[derive(Clone, Debug)]
@@ -106,7 +111,14 @@ struct Member {
     staged_at: Time,
     slots: Vec<Slot>,
     told: Vec<Option<LegId>>,
+    /// To those who hear each packet as it comes.
     routes: Vec<Route>,
+    /// To those who hear several in one.
+    bundles: Vec<Route>,
+    /// It hears several in one.
+    bundled: bool,
+    /// When it was last one who may be heard, or came.
+    spoke_at: Time,
 }
 
 /// One slot of a listener.
@@ -154,6 +166,9 @@ impl Routes {
             slots: alloc::vec![Slot::default(); slots.min(SLOTS_HARD_MAX)],
             told: Vec::new(),
             routes: Vec::new(),
+            bundles: Vec::new(),
+            bundled: false,
+            spoke_at: self.now,
         };
         self.members.insert(leg, member);
         self.derive();
@@ -220,8 +235,8 @@ impl Routes {
         }
     }
 
-    /// Where this leg's packets go now, and the voice they carry; `None` while it may not be
-    /// heard.
+    /// Where this leg's packets go as they come, and the voice they carry; `None` while it may
+    /// not be heard.
     pub fn of(&self, leg: LegId) -> Option<(Voice, &[Route])> {
         let member = self.members.get(&leg)?;
         let voice = Voice { source: leg, epoch: member.epoch };
@@ -298,6 +313,12 @@ impl Routes {
             if audible && !member.audible {
                 member.epoch = member.epoch.wrapping_add(1);
             }
+            if audible || member.audible {
+                member.spoke_at = self.now;
+            }
+            if audible && core::mem::take(&mut member.bundled) {
+                self.unbundled.push(*leg);
+            }
             if !audible && member.talking.reset().is_some() {
                 self.turns.push(Turn { leg: *leg, level: None });
             }
@@ -330,21 +351,25 @@ impl Routes {
         self.untold = true;
         for member in self.members.values_mut() {
             member.routes.clear();
+            member.bundles.clear();
         }
         for source in &self.stage {
-            let mut routes = match self.members.get_mut(source) {
-                Some(member) if member.audible => core::mem::take(&mut member.routes),
+            let (mut routes, mut bundles) = match self.members.get_mut(source) {
+                Some(member) if member.audible => {
+                    (core::mem::take(&mut member.routes), core::mem::take(&mut member.bundles))
+                }
                 _ => continue,
             };
-            for member in self.members.values() {
+            for (rank, member) in (0..).zip(self.members.values()) {
                 let held = member.slots.iter().position(|slot| slot.held == Some(*source));
                 if let Some(slot) = held {
                     let turn = member.slots[slot].turn;
-                    routes.push(Route { seat: member.seat, slot: slot as u8, turn });
+                    let route = Route { seat: member.seat, rank, slot: slot as u8, turn };
+                    if member.bundled { bundles.push(route) } else { routes.push(route) }
                 }
             }
             if let Some(member) = self.members.get_mut(source) {
-                member.routes = routes;
+                (member.routes, member.bundles) = (routes, bundles);
             }
         }
     }
@@ -353,6 +378,11 @@ impl Routes {
 impl Member {
     fn held(&self) -> Vec<Option<LegId>> {
         self.slots.iter().map(|slot| slot.held).collect()
+    }
+
+    /// How many hear it.
+    fn heard_by(&self) -> usize {
+        self.routes.len() + self.bundles.len()
     }
 
     fn is_told(&self) -> bool {

@@ -139,6 +139,21 @@ impl Stream {
         begin..end
     }
 
+    /// What to send to a listener who gets his voices bundled: all that is kept, from where the
+    /// lead allows.
+    pub fn owed_whole(&mut self, holder: Holder, kept: &VecDeque<Kept>) -> Range<usize> {
+        let newest = kept.back().map_or(0, |kept| kept.arrival.index);
+        let owed = self.owed(holder, kept, newest, false);
+        self.due = None;
+        if owed.is_empty() { owed } else { owed.start..kept.len() }
+    }
+
+    /// The first packet of this holder, by its own number, that is above all that were sent.
+    pub fn unsent_from(&self, holder: Holder) -> u64 {
+        let held = self.tenure.as_ref().filter(|tenure| tenure.holder == holder);
+        held.map_or(0, |tenure| self.next_index.wrapping_sub(tenure.index_offset))
+    }
+
     /// The numbers for one packet, whose payload has `payload_bytes`.
     ///
     /// # Errors
@@ -149,6 +164,22 @@ impl Stream {
         packet: Arrival,
         payload_bytes: usize,
     ) -> Result<Stamp, Discard> {
+        self.stamp_bundle(holder, packet, packet, payload_bytes)
+    }
+
+    /// The numbers for one packet that holds all frames from the packet `packet` to `last`. The
+    /// next one is numbered as if they had been one: so what is missing before or behind a bundle
+    /// stays visible, and what is inside of it is not taken for lost.
+    ///
+    /// # Errors
+    /// [`Discard::Straggler`] for what was sent already, or is from before the tenure.
+    pub fn stamp_bundle(
+        &mut self,
+        holder: Holder,
+        packet: Arrival,
+        last: Arrival,
+        payload_bytes: usize,
+    ) -> Result<Stamp, Discard> {
         let marker = match &self.tenure {
             Some(tenure) if tenure.holder == holder && !self.leaps(tenure, packet) => packet.marker,
             _ => {
@@ -156,7 +187,7 @@ impl Stream {
                 true
             }
         };
-        let tenure = self.tenure.as_ref().ok_or(Discard::Gone)?;
+        let tenure = self.tenure.as_mut().ok_or(Discard::Gone)?;
         if packet.index < tenure.first {
             return Err(Discard::Straggler);
         }
@@ -164,8 +195,13 @@ impl Stream {
         let timestamp = packet.timestamp.wrapping_add(tenure.timestamp_offset);
         if index >= self.next_index {
             self.next_index = index + 1;
-            self.timestamp = timestamp;
-            self.newest_at = Some(packet.at);
+            self.timestamp = last.timestamp.wrapping_add(tenure.timestamp_offset);
+            self.newest_at = Some(last.at);
+        }
+        if last.index > packet.index {
+            // Inside of the bundle nothing has a number of its own any more.
+            tenure.first = last.index + 1;
+            tenure.index_offset = tenure.index_offset.wrapping_sub(last.index - packet.index);
         }
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(payload_bytes as u32);

@@ -11,17 +11,18 @@ use mio::unix::SourceFd;
 use mio::{Interest, Poll, Waker};
 
 use super::addresses::Addresses;
-use super::batch::Outbox;
+use super::bundles::Bundling;
+use super::departing::{Departing, Extra};
 use super::dtls::{Handshakes, Identity, NoIdentity};
-use super::ingress::Extra;
 use super::mailbox::Mailbox;
 use super::meter::Meter;
+use super::outbox::Outbox;
 use super::seats::Seats;
 use super::socket::UdpSocket;
 use super::stats::Stats;
 use super::tap::{Tap, TapSink};
 use super::worker::{Ended, SOCKET, WAKER, Worker};
-use super::{PoolSpec, WorkerHandle};
+use super::{BundleSpec, PoolSpec, WorkerHandle};
 use crate::clock::Clock;
 
 /// Why the media plane cannot start.
@@ -45,6 +46,7 @@ pub(super) struct Berth {
     silent_after: Duration,
     clock: Clock,
     tap: Option<TapSink>,
+    bundles: BundleSpec,
 }
 
 /// A worker about to run.
@@ -63,8 +65,8 @@ impl Berth {
         let candidates = spec.advertised.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
         let (stats, clock) = (Arc::default(), spec.clock);
         let silent_after = spec.silent_after;
-        let tap = spec.tap.clone();
-        Ok(Berth { number, identity, socket, stats, candidates, silent_after, clock, tap })
+        let (tap, bundles) = (spec.tap.clone(), spec.bundles);
+        Ok(Berth { number, identity, socket, stats, candidates, silent_after, clock, tap, bundles })
     }
 }
 
@@ -97,7 +99,9 @@ pub(super) fn board(berth: &Berth) -> Result<(WorkerHandle, Boarded), StartFault
         silent_after: berth.silent_after,
         meter,
         tap: berth.tap.clone().map(Tap::new),
+        departing: Departing::default(),
         extra: Extra::default(),
+        bundling: Bundling::new(berth.bundles),
         early: HashMap::new(),
         reply: Vec::new(),
         untold: Vec::new(),
@@ -113,6 +117,12 @@ pub(super) fn board(berth: &Berth) -> Result<(WorkerHandle, Boarded), StartFault
 impl Boarded {
     pub fn mailbox(&self) -> Arc<Mailbox> {
         self.worker.mailbox.clone()
+    }
+
+    /// The worker alone, for a test that is its thread.
+    #[cfg(test)]
+    pub fn into_worker(self) -> Worker {
+        self.worker
     }
 
     pub fn run(self) -> Ended {

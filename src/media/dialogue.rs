@@ -3,6 +3,7 @@
 //! are there; no section ever goes away, its place is only left empty (RFC 8829 section 5.2.2).
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::ice::Credentials;
 use super::leg::{SlotSpec, VoiceSpec};
@@ -185,6 +186,15 @@ impl Dialogue {
     /// The sections in which we send, in their order.
     pub fn slots(&self) -> Vec<SlotSpec> {
         self.sections.iter().filter_map(slot_of).collect()
+    }
+
+    /// The longest packet that the client takes in every section.
+    pub fn packet_max(&self) -> Duration {
+        let accepted = self.sections.iter().filter_map(|section| match &section.body {
+            Body::Accepted(accepted) => Some(accepted.opus.maxptime_ms),
+            Body::Refused { .. } => None,
+        });
+        Duration::from_millis(accepted.min().unwrap_or(0).into())
     }
 
     /// Our candidates as `server.call.answer` lists them.

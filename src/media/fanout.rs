@@ -1,19 +1,24 @@
-//! The way out: one packet of a voice to every slot that holds it. Per listener: two numbers, a
-//! prepared header, a copy of the payload, one seal. No allocation, no lock, no lookup by name.
+//! The way out: what voices said at one moment, to every slot that holds one of them. Per packet:
+//! two numbers, a prepared header, a copy of the payload, one seal; per listener: one message,
+//! however many voices he hears. No allocation, no lock, no lookup by name.
 
-use std::collections::VecDeque;
-use std::ops::Range;
+use std::cmp::Reverse;
 
+use arrayvec::ArrayVec;
+use engine::Level;
+use engine::bundles::Bundle;
 use engine::ring::{Kept, Ring};
 use engine::routes::Route;
+use engine::rtp::{self, Stamp};
 use engine::slots::{Arrival, Holder, Voice};
-use engine::{Discard, Level};
 
-use super::batch::Outbox;
-use super::leg::Leg;
+use super::leg::{Leg, OutSlot};
+use super::outbox::{Outbox, SEGMENT_BYTES_MAX, SEGMENTS_MAX};
 use super::seats::Seats;
 use super::socket::{Destination, UdpSocket};
+use super::srtp::Sealer;
 use super::stats::Stats;
+use crate::limits::PADDING_BYTES_MAX;
 
 /// A voice's packet, opened and read.
 #[derive(Clone, Copy)]
@@ -23,22 +28,43 @@ pub(super) struct Heard<'a> {
     pub payload: &'a [u8],
 }
 
-/// Whose packet it is, where it goes, and what came before it.
-pub(super) struct Way<'a> {
+/// A voice about to leave.
+pub(super) struct Speaking<'a> {
     pub voice: Voice,
+    /// Whom it still goes to, in the order of their ranks.
     pub routes: &'a [Route],
-    /// The voice's last moments, this packet among them, where slots are scarce.
-    pub ring: Option<&'a Ring>,
-    /// Packets beyond the newest that may still be sent at this time.
-    pub extra: &'a mut u32,
+    pub sound: Sound<'a>,
+    /// Packets that were sent of it.
+    pub sent: u64,
+}
+
+/// What leaves of a voice.
+#[derive(Clone, Copy)]
+pub(super) enum Sound<'a> {
+    /// A packet as it came, and where slots are scarce the voice's last moments, itself among
+    /// them: a slot that has just got the voice is sent those first.
+    Packet(Heard<'a>, Option<&'a Ring>),
+    /// The frames of a tick.
+    Bundles(&'a [Bundle], Kin<'a>),
+}
+
+/// The packets that bundles were made of.
+#[derive(Clone, Copy)]
+pub(super) struct Kin<'a> {
+    pub ring: &'a Ring,
+    /// Slots are scarce: one that has just got the voice is sent all that is kept of it.
+    pub is_scarce: bool,
 }
 
 /// Where sealed packets go: the worker's outbox, or nowhere in a bench.
 pub(super) trait Departure {
     /// Room for one datagram.
     fn buffer(&mut self) -> &mut [u8];
-    /// The first `len` bytes of the buffer are a datagram for `to`.
-    fn push(&mut self, len: usize, to: &Destination);
+    /// The first `len` bytes of the buffer are the next datagram of a message: as long as the one
+    /// before, or the message's last.
+    fn segment(&mut self, len: usize);
+    /// What became a datagram since the last message is one for `to`.
+    fn close(&mut self, to: &Destination);
 }
 
 /// The outbox of a socket.
@@ -52,92 +78,233 @@ impl Departure for Leaving<'_> {
         self.outbox.buffer()
     }
 
-    fn push(&mut self, len: usize, to: &Destination) {
-        self.outbox.push(self.socket, len, to);
+    fn segment(&mut self, len: usize) {
+        self.outbox.segment(len);
+    }
+
+    fn close(&mut self, to: &Destination) {
+        self.outbox.close(self.socket, to);
     }
 }
 
-/// Sends one packet along its routes; to a slot that has just got the voice, its ring first.
-pub(super) fn forward(
-    heard: Heard<'_>,
-    way: Way<'_>,
-    seats: &mut Seats<Leg>,
-    out: &mut impl Departure,
-    stats: &Stats,
-) {
-    let mut sent = 0;
-    for route in way.routes {
-        let Some(listener) = seats.at_mut(route.seat) else { continue };
-        let holder = Holder { voice: way.voice, turn: route.turn };
-        match way.ring {
-            Some(ring) if !listener.is_live(*route, holder) => {
-                let kept = ring.of(holder.voice);
-                let owed = listener.owed(*route, holder, kept, (heard, &mut *way.extra));
-                for kept in kept.range(owed) {
-                    sent += send(Heard::from(kept), *route, holder, listener, out, stats);
+/// What sending takes of the worker.
+pub(super) struct FanOut<'w, D> {
+    pub out: D,
+    pub stats: &'w Stats,
+    /// Packets beyond the newest that may still be sent at this time.
+    pub extra: &'w mut u32,
+}
+
+/// One packet of one listener, numbered, not yet written.
+#[derive(Clone, Copy)]
+struct Piece<'a> {
+    slot: u8,
+    /// Header and payload, in bytes.
+    len: u16,
+    stamp: Stamp,
+    level: Option<Level>,
+    payload: &'a [u8],
+}
+
+/// A packet, or several in one, from the first's arrival to the last's.
+#[derive(Clone, Copy)]
+struct Frames<'a> {
+    heard: Heard<'a>,
+    last: Arrival,
+}
+
+/// A slot, and who speaks there.
+#[derive(Clone, Copy)]
+struct Place {
+    holder: Holder,
+    slot: u8,
+}
+
+type Pieces<'a> = ArrayVec<Piece<'a>, SEGMENTS_MAX>;
+
+impl<D: Departure> FanOut<'_, D> {
+    /// Sends to the next `most` listeners at most. The routes that are left are of those who were
+    /// not served yet.
+    pub fn send(&mut self, speaking: &mut [Speaking<'_>], seats: &mut Seats<Leg>, most: usize) {
+        let mut pieces = Pieces::new();
+        for _ in 0..most {
+            let next = speaking.iter().filter_map(|one| one.routes.first());
+            let Some(next) = next.min_by_key(|route| route.rank).copied() else { return };
+            let mut listener = seats.at_mut(next.seat);
+            for one in speaking.iter_mut() {
+                let Some((route, rest)) = one.routes.split_first() else { continue };
+                if route.rank != next.rank {
+                    continue;
+                }
+                one.routes = rest;
+                if let Some(listener) = listener.as_mut().filter(|it| it.is_reached()) {
+                    one.sent += self.gather(one, *route, listener, &mut pieces);
                 }
             }
-            Some(_) | None => sent += send(heard, *route, holder, listener, out, stats),
+            if let Some(listener) = listener {
+                self.depart(&mut pieces, listener);
+            }
         }
     }
-    stats.forwarded(sent);
-    if sent == 0 {
-        stats.discard(Discard::NoListener);
+
+    /// Numbers what one listener is sent of one voice; how many packets that are.
+    fn gather<'a>(
+        &mut self,
+        one: &Speaking<'a>,
+        route: Route,
+        listener: &mut Leg,
+        pieces: &mut Pieces<'a>,
+    ) -> u64 {
+        let Some(slot) = listener.slots.get_mut(usize::from(route.slot)) else { return 0 };
+        let holder = Holder { voice: one.voice, turn: route.turn };
+        let place = Place { holder, slot: route.slot };
+        match one.sound {
+            Sound::Packet(heard, Some(ring)) if !slot.stream.is_live(holder) => {
+                let (kept, may) = (ring.of(one.voice), *self.extra > 0);
+                let owed = slot.stream.owed(holder, kept, heard.arrival.index, may);
+                *self.extra = self.extra.saturating_sub((owed.len() as u32).saturating_sub(1));
+                let owed = kept.range(owed).map(Frames::from);
+                owed.map(|frames| self.add(frames, place, listener, pieces)).sum()
+            }
+            Sound::Packet(heard, _) => self.add(Frames::from(heard), place, listener, pieces),
+            Sound::Bundles(_, Kin { ring, is_scarce: true }) if !slot.stream.is_live(holder) => {
+                let kept = ring.of(one.voice);
+                let owed = kept.range(slot.stream.owed_whole(holder, kept)).map(Frames::from);
+                owed.map(|frames| self.add(frames, place, listener, pieces)).sum()
+            }
+            Sound::Bundles(bundles, Kin { ring, .. }) => {
+                let unsent = slot.stream.unsent_from(holder);
+                let mut sent = 0;
+                for bundle in bundles {
+                    if bundle.first.index >= unsent {
+                        sent += self.add(Frames::from(bundle), place, listener, pieces);
+                        continue;
+                    }
+                    // He had the first of these by themselves.
+                    let left = unsent..=bundle.last.index;
+                    let kept = ring.of(one.voice).iter();
+                    let kept = kept.filter(|kept| left.contains(&kept.arrival.index));
+                    for frames in kept.map(Frames::from) {
+                        sent += self.add(frames, place, listener, pieces);
+                    }
+                }
+                sent
+            }
+        }
+    }
+
+    fn add<'a>(
+        &mut self,
+        frames: Frames<'a>,
+        Place { holder, slot: at }: Place,
+        listener: &mut Leg,
+        pieces: &mut Pieces<'a>,
+    ) -> u64 {
+        if pieces.is_full() {
+            self.depart(pieces, listener);
+        }
+        let Some(slot) = listener.slots.get_mut(usize::from(at)) else { return 0 };
+        let Heard { arrival, level, payload } = frames.heard;
+        let stamp = match slot.stream.stamp_bundle(holder, arrival, frames.last, payload.len()) {
+            Ok(stamp) => stamp,
+            Err(reason) => {
+                self.stats.discard(reason);
+                return 0;
+            }
+        };
+        let len = (slot.template.header_bytes() + payload.len()) as u16;
+        pieces.push(Piece { slot: at, len, stamp, level, payload });
+        1
+    }
+
+    /// Writes, seals and hands over what one listener is sent: datagrams of one length in one
+    /// message, so that the kernel goes its way once. To make them alike they are padded.
+    fn depart(&mut self, pieces: &mut Pieces<'_>, listener: &Leg) {
+        let (Some(to), Some(keys)) = (&listener.to, &listener.keys) else {
+            return pieces.clear();
+        };
+        if pieces.len() > 1 && are_of_different_slots(pieces) {
+            pieces.sort_unstable_by_key(|piece| Reverse(piece.len));
+        }
+        let (mut longest, mut is_begun) = (0, false);
+        for (at, piece) in pieces.iter().enumerate() {
+            if !is_begun {
+                longest = piece.len;
+            }
+            let next = pieces.get(at + 1).filter(|next| next.len <= longest);
+            let padding = longest - piece.len;
+            is_begun = next.is_some()
+                && padding <= PADDING_BYTES_MAX
+                && usize::from(longest) <= SEGMENT_BYTES_MAX;
+            let padding = if is_begun { padding } else { 0 };
+            let Some(slot) = listener.slots.get(usize::from(piece.slot)) else { continue };
+            let len = write(self.out.buffer(), slot, piece, padding, &keys.sealer);
+            self.out.segment(len);
+            if !is_begun {
+                self.out.close(to);
+            }
+        }
+        pieces.clear();
     }
 }
 
-/// One packet to one slot: 1 where it was sent.
-fn send(
-    heard: Heard<'_>,
-    route: Route,
-    holder: Holder,
-    listener: &mut Leg,
-    out: &mut impl Departure,
-    stats: &Stats,
-) -> u64 {
-    let (Some(to), Some(keys)) = (&listener.to, &listener.keys) else { return 0 };
-    let Some(slot) = listener.slots.get_mut(usize::from(route.slot)) else { return 0 };
-    let stamp = match slot.stream.stamp(holder, heard.arrival, heard.payload.len()) {
-        Ok(stamp) => stamp,
-        Err(reason) => {
-            stats.discard(reason);
-            return 0;
-        }
-    };
-    let buffer = out.buffer();
-    let header = slot.template.write(buffer, stamp, heard.level);
-    let len = header + heard.payload.len();
-    buffer[header..len].copy_from_slice(heard.payload);
-    let roc = (stamp.index >> 16) as u32;
-    let sealed = keys.sealer.seal_rtp(buffer, header, len, roc);
-    out.push(sealed, to);
-    1
+/// One datagram, sealed; its length.
+fn write(
+    out: &mut [u8],
+    slot: &OutSlot,
+    piece: &Piece<'_>,
+    padding: u16,
+    sealer: &Sealer,
+) -> usize {
+    let header = slot.template.write(out, piece.stamp, piece.level);
+    let mut len = header + piece.payload.len();
+    out[header..len].copy_from_slice(piece.payload);
+    if padding > 0 {
+        len = rtp::pad(out, len, padding as u8);
+    }
+    let roc = (piece.stamp.index >> 16) as u32;
+    sealer.seal_rtp(out, header, len, roc)
+}
+
+/// Packets of one slot stay in their order.
+fn are_of_different_slots(pieces: &[Piece<'_>]) -> bool {
+    let mut seen = 0_u64;
+    pieces.iter().all(|piece| {
+        let bit = 1 << (piece.slot & 63);
+        let is_new = seen & bit == 0;
+        seen |= bit;
+        is_new
+    })
 }
 
 impl Leg {
-    fn is_live(&self, route: Route, holder: Holder) -> bool {
-        let slot = self.slots.get(usize::from(route.slot));
-        slot.is_none_or(|slot| slot.stream.is_live(holder))
-    }
-
-    /// What of `kept` a slot that is behind is sent now.
-    fn owed(
-        &mut self,
-        route: Route,
-        holder: Holder,
-        kept: &VecDeque<Kept>,
-        (heard, extra): (Heard<'_>, &mut u32),
-    ) -> Range<usize> {
-        let slot = self.slots.get_mut(usize::from(route.slot));
-        let (newest, may) = (heard.arrival.index, *extra > 0);
-        let owed = slot.map_or(0..0, |slot| slot.stream.owed(holder, kept, newest, may));
-        *extra = extra.saturating_sub((owed.len() as u32).saturating_sub(1));
-        owed
+    /// Whether something can be sent to it.
+    fn is_reached(&self) -> bool {
+        self.to.is_some() && self.keys.is_some()
     }
 }
 
 impl<'a> From<&'a Kept> for Heard<'a> {
     fn from(kept: &'a Kept) -> Self {
         Heard { arrival: kept.arrival, level: kept.level, payload: &kept.payload }
+    }
+}
+
+impl<'a> From<Heard<'a>> for Frames<'a> {
+    fn from(heard: Heard<'a>) -> Self {
+        Frames { heard, last: heard.arrival }
+    }
+}
+
+impl<'a> From<&'a Kept> for Frames<'a> {
+    fn from(kept: &'a Kept) -> Self {
+        Frames::from(Heard::from(kept))
+    }
+}
+
+impl<'a> From<&'a Bundle> for Frames<'a> {
+    fn from(bundle: &'a Bundle) -> Self {
+        let Bundle { first, last, level, payload, .. } = bundle;
+        Frames { heard: Heard { arrival: *first, level: *level, payload }, last: *last }
     }
 }

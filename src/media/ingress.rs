@@ -10,14 +10,14 @@ use engine::talking::Said;
 use engine::timeline::Taken;
 use engine::{Discard, LegId, Level, Time};
 
-use super::fanout::{Heard, Leaving, Way, forward};
+use super::fanout::Heard;
 use super::ice::{self, Changes, Check, IceDiscard};
 use super::leg::{Leg, SenderReportSeen, Told};
 use super::socket::Path;
 use super::srtp::OpenError;
 use super::worker::Worker;
 use super::{CallNo, Step};
-use crate::limits::{ADDRESS_HELD, RING_EXTRA_PACKETS};
+use crate::limits::{ADDRESS_HELD, BUNDLE_LOSSY};
 
 impl Worker {
     pub fn handle_datagram(&mut self, moment: Instant, now: Time, datagram: &mut [u8], path: Path) {
@@ -160,8 +160,12 @@ impl Worker {
         if is_first {
             self.tell_step(seat, Step::Voice);
         }
-        if renewed && let Some(routes) = self.calls.get_mut(&call) {
-            routes.renew(id);
+        if renewed {
+            // What waits is of the voice as it was.
+            self.depart();
+            if let Some(routes) = self.calls.get_mut(&call) {
+                routes.renew(id);
+            }
         }
         let payload = plain.get(view.payload.clone()).ok_or(Discard::Malformed)?;
         let (timestamp, marker) = (view.timestamp, view.marker);
@@ -169,12 +173,15 @@ impl Worker {
         self.handle_voice((call, id, seat), Heard { arrival, level: view.level, payload })
     }
 
-    /// One packet of a voice: who talks, who holds which slot, and out to those.
+    /// One packet of a voice: who talks, who holds which slot, and on the way to those.
     fn handle_voice(
         &mut self,
         (call, id, seat): (CallNo, LegId, u32),
         heard: Heard<'_>,
     ) -> Result<(), Discard> {
+        if self.departing.holds(id) {
+            self.depart();
+        }
         let routes = self.calls.get_mut(&call).ok_or(Discard::Gone)?;
         let ring = self.seats.at_mut(seat).and_then(|leg| leg.source.ring.take());
         if routes.of(id).is_none() {
@@ -186,27 +193,25 @@ impl Worker {
             None if self.meter.packet(id, heard.arrival.at, heard.payload) => {}
             None => self.stats.unmetered(),
         }
-        let (voice, routed) = routes.of(id).ok_or(Discard::Muted)?;
+        let (voice, _) = routes.of(id).ok_or(Discard::Muted)?;
         if routes.is_recorded(id)
             && let (Some(tap), Some(taken)) = (&mut self.tap, taken(voice, &heard))
         {
             tap.take(call, taken);
         }
-        let mut ring = ring.filter(|_| routes.is_scarce());
-        if routes.is_scarce() {
-            let ring = ring.get_or_insert_default();
-            ring.keep(voice, heard.arrival, heard.level, heard.payload);
-        }
-        self.extra.renew(heard.arrival.at);
-        let (ring_now, extra) = (ring.as_deref(), &mut self.extra.packets);
-        let way = Way { voice, routes: routed, ring: ring_now, extra };
-        let mut out = Leaving { outbox: &mut self.outbox, socket: &self.socket };
-        forward(heard, way, &mut self.seats, &mut out, &self.stats);
-        let has_turns = routes.has_turns();
+        let bundles = self.bundling.of(call);
         if let Some(leg) = self.seats.at_mut(seat) {
-            leg.source.ring = ring;
+            leg.source.ring = ring.filter(|_| routes.is_scarce() || bundles.is_some());
+            if routes.is_scarce() || bundles.is_some() {
+                let ring = leg.source.ring.get_or_insert_default();
+                ring.keep(voice, heard.arrival, heard.level, heard.payload);
+            }
         }
-        if has_turns {
+        if let Some(bundles) = bundles.filter(|_| routes.has_bundles(id)) {
+            bundles.hear(voice, seat, heard.arrival.at);
+        }
+        self.departing.push(call, voice, seat, heard);
+        if routes.has_turns() {
             self.tell_turns(call);
         }
         Ok(())
@@ -225,7 +230,10 @@ impl Worker {
         if !leg.source.allowance.take(now, len) {
             return Err(Discard::TooFast);
         }
-        leg.handle_reports(moment, packet.get(..len).ok_or(Discard::Malformed)?);
+        let lost = leg.handle_reports(moment, packet.get(..len).ok_or(Discard::Malformed)?);
+        if lost.is_some_and(|lost| self.bundling.is_lossy(lost)) {
+            leg.lossy_until = now + BUNDLE_LOSSY;
+        }
         self.note_life(now, seat);
         Ok(())
     }
@@ -257,29 +265,38 @@ impl Leg {
         }
     }
 
-    /// What the peer's reports say: how well our slots arrive, and his clock.
-    fn handle_reports(&mut self, moment: Instant, mut compound: &[u8]) {
+    /// What the peer's reports say: how well our slots arrive, and his clock. The loss of the slot
+    /// that arrives worst, in 256ths.
+    fn handle_reports(&mut self, moment: Instant, mut compound: &[u8]) -> Option<u8> {
         use rtc_rtcp::receiver_report::ReceiverReport;
         use rtc_rtcp::sender_report::SenderReport;
-        let Ok(packets) = rtc_rtcp::packet::unmarshal(&mut compound) else { return };
+        let packets = rtc_rtcp::packet::unmarshal(&mut compound).ok()?;
+        let mut worst = None;
         for packet in packets {
             let packet = packet.as_any();
             if let Some(report) = packet.downcast_ref::<SenderReport>() {
                 let middle = (report.ntp_time >> 16) as u32;
                 self.source.last_report = Some(SenderReportSeen { middle, at: moment });
-                self.note_losses(&report.reports);
+                worst = worst.max(self.note_losses(&report.reports));
             } else if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
-                self.note_losses(&report.reports);
+                worst = worst.max(self.note_losses(&report.reports));
             }
         }
+        worst
     }
 
-    fn note_losses(&mut self, reports: &[rtc_rtcp::reception_report::ReceptionReport]) {
+    fn note_losses(
+        &mut self,
+        reports: &[rtc_rtcp::reception_report::ReceptionReport],
+    ) -> Option<u8> {
+        let mut worst = None;
         for report in reports {
             if let Some(slot) = self.slots.iter_mut().find(|slot| slot.ssrc == report.ssrc) {
                 slot.lost_there = report.fraction_lost;
+                worst = worst.max(Some(report.fraction_lost));
             }
         }
+        worst
     }
 }
 
@@ -302,22 +319,6 @@ fn taken<'h>(voice: Voice, heard: &Heard<'h>) -> Option<Taken<&'h [u8]>> {
     Some(Taken { leg: voice.source, epoch: voice.epoch, arrival, samples, payload })
 }
 
-/// Packets out of rings that may still be sent within this frame's time.
-#[derive(Default)]
-pub(super) struct Extra {
-    frame: u64,
-    packets: u32,
-}
-
-impl Extra {
-    fn renew(&mut self, now: Time) {
-        let frame = now.as_micros() / 20_000;
-        if frame != self.frame {
-            *self = Extra { frame, packets: RING_EXTRA_PACKETS };
-        }
-    }
-}
-
 fn reason_of(error: OpenError) -> Discard {
     match error {
         OpenError::Malformed => Discard::Malformed,
@@ -336,22 +337,5 @@ fn reason_of_check(error: IceDiscard) -> Discard {
         | IceDiscard::Integrity
         | IceDiscard::Unknown
         | IceDiscard::Replayed => Discard::UnauthenticatedCheck,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rings_have_their_share_of_each_frame() {
-        let (mut extra, at) = (Extra::default(), |millis: u64| Time::from_micros(millis * 1_000));
-        extra.renew(at(100));
-        assert_eq!(extra.packets, RING_EXTRA_PACKETS);
-        extra.packets = 0;
-        extra.renew(at(119));
-        assert_eq!(extra.packets, 0);
-        extra.renew(at(120));
-        assert_eq!(extra.packets, RING_EXTRA_PACKETS);
     }
 }

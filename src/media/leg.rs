@@ -1,7 +1,7 @@
 //! A leg as its worker holds it: the way to the peer, its keys, the voice it sends, its slots.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use engine::ring::Ring;
 use engine::rtp::{Reception, Template, TemplateSpec};
@@ -31,6 +31,8 @@ pub struct LegSpec {
     /// The legs that its person has already: he does not hear himself.
     pub beside: Vec<LegId>,
     pub slots: Vec<SlotSpec>,
+    /// The longest packet that its client takes.
+    pub packet_max: Duration,
     pub notices: NoticeSink,
 }
 
@@ -62,6 +64,9 @@ pub(super) struct Leg {
     /// Where media goes, while consent holds and a path is proved.
     pub to: Option<Destination>,
     pub keys: Option<SrtpKeys>,
+    pub packet_max: Duration,
+    /// Until then its line counts as bad.
+    pub lossy_until: Time,
     pub source: Source,
     pub slots: Vec<OutSlot>,
     /// Slots whose section does not send at present: their numbers go on when it does again, for
@@ -176,6 +181,11 @@ impl Source {
 }
 
 impl Leg {
+    /// Whether it may be sent packets so long, of which each one lost is a longer gap.
+    pub fn takes_bundles(&self, now: Time, span: Duration) -> bool {
+        now >= self.lossy_until && self.packet_max >= span
+    }
+
     /// Takes over the sections of a renegotiation: a slot that was there, or was once, keeps its
     /// stream.
     pub fn reshape(&mut self, specs: &[SlotSpec]) {

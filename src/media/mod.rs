@@ -5,16 +5,20 @@
 //! notices.
 
 mod addresses;
-mod batch;
 mod berth;
+mod bundles;
+mod busy;
+mod departing;
 pub mod dialogue;
 pub mod dtls;
 mod fanout;
 pub mod ice;
+mod inbox;
 mod ingress;
 mod leg;
 mod mailbox;
 mod meter;
+mod outbox;
 mod pool;
 mod reading;
 pub mod rehearsal;
@@ -114,6 +118,20 @@ pub struct PoolSpec {
     pub clock: Clock,
     /// Where recorded voices go; `None` where nothing is recorded.
     pub tap: Option<TapSink>,
+    pub bundles: BundleSpec,
+}
+
+/// When listeners who do not talk hear several frames of a voice in one packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BundleSpec {
+    /// From so many listeners of a call on, packets of 40 ms; 0 = never.
+    pub listeners_40: usize,
+    /// From so many on, packets of 60 ms, while the worker is busy; 0 = never.
+    pub listeners_60: usize,
+    /// How busy: percent of a CPU.
+    pub busy_percent_60: u32,
+    /// A listener who reports more loss than this hears single packets, in percent.
+    pub loss_percent: u32,
 }
 
 /// One worker, as calls see it.

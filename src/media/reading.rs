@@ -24,6 +24,9 @@ pub struct LegReading {
     pub lost_in: u8,
     /// Our address and the peer's, once a check has proved them.
     pub path: Option<(SocketAddr, SocketAddr)>,
+    /// How long packets it hears, where those are longer than they came: so much later it may
+    /// hear.
+    pub bundled: Option<Duration>,
     pub slots: Vec<SlotReading>,
 }
 
@@ -40,7 +43,7 @@ impl Worker {
     /// Every leg of the call, in the order they came; nothing for a call that is not here.
     pub fn read_legs(&self, call: CallNo) -> Vec<LegReading> {
         let Some(routes) = self.calls.get(&call) else { return Vec::new() };
-        let now = self.clock.now().time;
+        let (now, span) = (self.clock.now().time, self.bundling.span(call));
         let reading = |(id, seat): (LegId, u32)| {
             let leg = self.seats.at(seat)?;
             let heard = routes.slots(id).into_iter().chain(std::iter::repeat(None));
@@ -65,6 +68,7 @@ impl Worker {
                 last_packet: voice.map(|_| now.since(leg.source.heard_at)),
                 lost_in: voice.map_or(0, |voice| voice.lost_lately()),
                 path,
+                bundled: span.filter(|_| routes.is_bundled(id)),
                 slots: slots.collect(),
             })
         };

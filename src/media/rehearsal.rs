@@ -1,20 +1,23 @@
-//! The worker's way out without a network in front of it: one talker, many listeners, packet
-//! after packet through the same code as in a call. For `benches/forward`, and for the test that
-//! counts allocations.
+//! The worker's way out without a network in front of it: talkers, many listeners, packet after
+//! packet through the same code as in a call. For `benches/forward`, for the count of
+//! instructions, and for the test that counts allocations.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::bundles::Bundles;
+use engine::limits::BUNDLED_AFTER;
+use engine::ring::Ring;
 use engine::routes::{Permits, Routes};
 use engine::rtp::View;
 use engine::slots::Arrival;
 use engine::{LegId, Time};
 
-use super::batch::Outbox;
 use super::dtls::HandshakeKey;
-use super::fanout::{Departure, Heard, Leaving, Way, forward};
+use super::fanout::{Departure, FanOut, Heard, Kin, Leaving, Sound, Speaking};
 use super::ice::{Credentials, IceLite};
 use super::leg::{Leg, Life, OutSlot, SlotSpec, Source, SrtpKeys, Told, VoiceSpec};
+use super::outbox::Outbox;
 use super::seats::Seats;
 use super::socket::{Destination, Path, UdpSocket};
 use super::srtp::{Keys, Opener, Profile, Sealer};
@@ -24,17 +27,33 @@ use super::{CallNo, Notice};
 /// A frame of 20 ms at 39 kbit/s: what browsers send for speech.
 const PAYLOAD_BYTES: usize = 98;
 
-/// One talker and his listeners.
+/// How long a packet sounds, and when the first one comes: listeners are long quiet by then.
+const FRAME: Duration = Duration::from_millis(20);
+const BEGIN: Time = Time::from_micros(BUNDLED_AFTER.as_micros() as u64);
+
+/// Talkers and those who hear them all.
 pub struct Rehearsal {
+    talkers: u32,
     seats: Seats<Leg>,
     routes: Routes,
     stats: Stats,
     packet: Vec<u8>,
     index: u64,
+    bundles: Bundles,
+    rings: Vec<Ring>,
     outbox: Outbox,
     socket: UdpSocket,
     /// Never read: the kernel drops what does not fit.
     _sink: UdpSocket,
+}
+
+/// Where packets go.
+#[derive(Clone, Copy, Debug)]
+pub enum To {
+    /// Sealed and left there.
+    Nowhere,
+    /// Through the kernel.
+    Sent,
 }
 
 /// Takes packets and sends none.
@@ -45,17 +64,21 @@ impl Departure for Nowhere {
         &mut self.0
     }
 
-    fn push(&mut self, len: usize, to: &Destination) {
-        std::hint::black_box((len, to, &self.0));
+    fn segment(&mut self, len: usize) {
+        std::hint::black_box((len, &self.0));
+    }
+
+    fn close(&mut self, to: &Destination) {
+        std::hint::black_box(to);
     }
 }
 
 impl Rehearsal {
-    /// A call in which seat 0 talks and `listeners` others hear him.
+    /// A call in which `talkers` talk and `listeners` others hear them.
     ///
     /// # Panics
     /// Where the machine has no loopback socket or no randomness.
-    pub fn new(listeners: u32, profile: Profile) -> Rehearsal {
+    pub fn new(talkers: u32, listeners: u32, profile: Profile) -> Rehearsal {
         let loopback = Some([127, 0, 0, 1].into());
         let socket = UdpSocket::bind(loopback, 0).expect("a loopback socket");
         let sink = UdpSocket::bind(loopback, 0).expect("a loopback socket");
@@ -63,67 +86,117 @@ impl Rehearsal {
         let remote = std::net::SocketAddr::from(([127, 0, 0, 1], port));
         let to = socket.destination(Path { remote, local: remote.ip() });
         let (mut seats, mut routes) = (Seats::default(), Routes::default());
-        for number in 0..=listeners {
+        for number in 0..talkers + listeners {
             let leg = LegId(u64::from(number));
-            let seat = seats.seat(|_| member(leg, profile, to));
-            routes.join(leg, seat, 1, true);
+            let slots = if number < talkers { 0 } else { talkers };
+            let seat = seats.seat(|_| member(leg, slots, profile, to));
+            routes.join(leg, seat, slots as usize, number < talkers);
         }
-        routes.permit(Permits { version: 1, audible: vec![LegId(0)], ..Permits::default() });
+        let audible = (0..talkers.into()).map(LegId).collect();
+        routes.permit(Permits { version: 1, audible, ..Permits::default() });
         let packet = [&[0x80, 111, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1][..], &[0x78; PAYLOAD_BYTES]];
         Rehearsal {
+            talkers,
             seats,
             routes,
             stats: Stats::default(),
             packet: packet.concat(),
             index: 0,
+            bundles: Bundles::new(2 * FRAME),
+            rings: (0..talkers).map(|_| Ring::default()).collect(),
             outbox: Outbox::default(),
             socket,
             _sink: sink,
         }
     }
 
-    /// One packet of the talker to everyone, sealed and left there. Returns how many were sent
-    /// since the start.
-    pub fn forward_nowhere(&mut self) -> u64 {
-        let mut nowhere = Nowhere([0; 1_600]);
-        let heard = next_packet(&mut self.packet, &mut self.index);
-        talk(&heard, &self.packet, &self.routes, &mut self.seats, &mut nowhere, &self.stats);
+    /// One packet of each talker to everyone. Returns how many were sent since the start.
+    #[inline(never)]
+    pub fn forward(&mut self, to: To) -> u64 {
+        let view = self.next_packet();
+        let heard = heard(self.index, &view, &self.packet);
+        let speaking = |leg: u32| {
+            let (voice, routes) = self.routes.of(LegId(leg.into()))?;
+            Some(Speaking { voice, routes, sound: Sound::Packet(heard, None), sent: 0 })
+        };
+        let mut speaking: arrayvec::ArrayVec<_, 16> =
+            (0..self.talkers).filter_map(speaking).collect();
+        let (seats, out) = (&mut self.seats, (&mut self.outbox, &self.socket));
+        let sent = send(to, out, &self.stats, seats, &mut speaking);
+        self.stats.forwarded(sent);
         self.stats.read_forwarded()
     }
 
-    /// The same through the kernel.
-    pub fn forward_sent(&mut self) -> u64 {
-        let heard = next_packet(&mut self.packet, &mut self.index);
-        let mut leaving = Leaving { outbox: &mut self.outbox, socket: &self.socket };
-        talk(&heard, &self.packet, &self.routes, &mut self.seats, &mut leaving, &self.stats);
-        self.outbox.flush(&self.socket);
+    /// `frames` packets of each talker, and the end of a tick, to everyone. Returns how many were
+    /// sent since the start: one a talker and listener.
+    #[inline(never)]
+    pub fn forward_bundled(&mut self, to: To, frames: u32) -> u64 {
+        if self.routes.bundled() == 0 {
+            self.routes.bundle(BEGIN, false, |_| true);
+        }
+        for _ in 0..frames {
+            let view = self.next_packet();
+            let Heard { arrival, level, payload } = heard(self.index, &view, &self.packet);
+            for (seat, ring) in (0..).zip(&mut self.rings) {
+                let Some((voice, _)) = self.routes.of(LegId(u64::from(seat))) else { continue };
+                ring.keep(voice, arrival, level, payload);
+                self.bundles.hear(voice, seat, arrival.at);
+            }
+        }
+        let now = BEGIN + FRAME * self.index as u32;
+        self.bundles.end(now, |seat| self.rings.get(seat as usize));
+        let lines = self.bundles.leaving().chunk_by(|one, other| one.seat == other.seat);
+        let mut speaking = arrayvec::ArrayVec::<Speaking<'_>, 16>::new();
+        for bundles in lines {
+            let Some(first) = bundles.first() else { continue };
+            let kin = Kin { ring: &self.rings[first.seat as usize], is_scarce: false };
+            if let Some((voice, routes)) = self.routes.bundles_of(first.voice.source) {
+                let sound = Sound::Bundles(bundles, kin);
+                speaking.push(Speaking { voice, routes, sound, sent: 0 });
+            }
+        }
+        let (seats, out) = (&mut self.seats, (&mut self.outbox, &self.socket));
+        let sent = send(to, out, &self.stats, seats, &mut speaking);
+        self.stats.bundled(sent);
         self.stats.read_forwarded()
+    }
+
+    /// Counts the packet on.
+    fn next_packet(&mut self) -> View {
+        self.index += 1;
+        self.packet[2..4].copy_from_slice(&(self.index as u16).to_be_bytes());
+        self.packet[4..8].copy_from_slice(&(self.index as u32 * 960).to_be_bytes());
+        View::parse(&self.packet, Some(1)).expect("a packet of our own")
     }
 }
 
-/// Counts the packet on; its index and view.
-fn next_packet(packet: &mut [u8], index: &mut u64) -> (u64, View) {
-    *index += 1;
-    packet[2..4].copy_from_slice(&(*index as u16).to_be_bytes());
-    packet[4..8].copy_from_slice(&(*index as u32 * 960).to_be_bytes());
-    (*index, View::parse(packet, Some(1)).expect("a packet of our own"))
-}
-
-fn talk(
-    (index, view): &(u64, View),
-    packet: &[u8],
-    routes: &Routes,
-    seats: &mut Seats<Leg>,
-    out: &mut impl Departure,
-    stats: &Stats,
-) {
-    let at = Time::ZERO + Duration::from_millis(20 * index);
+fn heard<'p>(index: u64, view: &View, packet: &'p [u8]) -> Heard<'p> {
+    let at = BEGIN + FRAME * index as u32;
     let (timestamp, marker) = (view.timestamp, view.marker);
-    let arrival = Arrival { at, index: *index, timestamp, marker };
-    let heard = Heard { arrival, level: view.level, payload: &packet[view.payload.clone()] };
-    let (voice, routes) = routes.of(LegId(0)).expect("the talker is permitted");
-    let way = Way { voice, routes, ring: None, extra: &mut 0 };
-    forward(heard, way, seats, out, stats);
+    let arrival = Arrival { at, index, timestamp, marker };
+    Heard { arrival, level: view.level, payload: &packet[view.payload.clone()] }
+}
+
+fn send(
+    to: To,
+    (outbox, socket): (&mut Outbox, &UdpSocket),
+    stats: &Stats,
+    seats: &mut Seats<Leg>,
+    speaking: &mut [Speaking<'_>],
+) -> u64 {
+    let extra = &mut 0;
+    match to {
+        To::Nowhere => {
+            let out = Nowhere([0; 1_600]);
+            FanOut { out, stats, extra }.send(speaking, seats, usize::MAX);
+        }
+        To::Sent => {
+            let out = Leaving { outbox, socket };
+            FanOut { out, stats, extra }.send(speaking, seats, usize::MAX);
+            outbox.flush(socket);
+        }
+    }
+    speaking.iter().map(|one| one.sent).sum()
 }
 
 /// A leg with keys that sends nowhere.
@@ -133,18 +206,18 @@ pub(super) fn member_for_test() -> Leg {
     let socket = UdpSocket::bind(loopback, 0).expect("a loopback socket");
     let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
     let to = socket.destination(Path { remote: nowhere, local: nowhere.ip() });
-    member(LegId(1), Profile::AeadAes256Gcm, to)
+    member(LegId(1), 1, Profile::AeadAes256Gcm, to)
 }
 
-fn member(id: LegId, profile: Profile, to: Destination) -> Leg {
+fn member(id: LegId, slots: u32, profile: Profile, to: Destination) -> Leg {
     let material: Vec<u8> = (0..profile.exporter_bytes()).map(|byte| byte as u8).collect();
     let keys = Keys::from_exporter_as_server(profile, &material).expect("as long as it must be");
-    let slot = SlotSpec {
-        ssrc: 1_000 + id.0 as u32,
+    let slot = |number: u32| SlotSpec {
+        ssrc: 1_000 * (number + 1) + id.0 as u32,
         payload_type: 111,
         level_id: Some(1),
         mid_id: Some(4),
-        mid: "0".to_owned(),
+        mid: number.to_string(),
     };
     Leg {
         id,
@@ -157,7 +230,9 @@ fn member(id: LegId, profile: Profile, to: Destination) -> Leg {
             sealer: Sealer::new(profile, &keys.outbound).expect("keys of this profile"),
         }),
         source: Source::new(Some(VoiceSpec { payload_type: 111, level_id: Some(1) })),
-        slots: vec![OutSlot::new(&slot, 0, 0)],
+        packet_max: Duration::from_millis(120),
+        lossy_until: Time::ZERO,
+        slots: (0..slots).map(|number| OutSlot::new(&slot(number), 0, 0)).collect(),
         retired: Vec::new(),
         rtcp_index: 0,
         life: Life { seen_at: Time::ZERO, told: Told::Alive, sweeps: 0, reported_highest: 0 },

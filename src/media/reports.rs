@@ -98,13 +98,12 @@ impl Worker {
     /// browser add in-band FEC for those behind us.
     fn loss_elsewhere(&self, seat: u32) -> u8 {
         let Some(leg) = self.seats.at(seat) else { return 0 };
-        let routes = self.calls.get(&leg.call).and_then(|routes| routes.of(leg.id));
-        let Some((_, routes)) = routes else { return 0 };
+        let Some(routes) = self.calls.get(&leg.call) else { return 0 };
         let lost = |route: &engine::routes::Route| {
             let listener = self.seats.at(route.seat)?;
             listener.slots.get(usize::from(route.slot)).map(|slot| slot.lost_there)
         };
-        let mut losses: Vec<u8> = routes.iter().filter_map(lost).collect();
+        let mut losses: Vec<u8> = routes.heard_by(leg.id).filter_map(lost).collect();
         if losses.is_empty() {
             return 0;
         }

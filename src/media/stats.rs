@@ -13,7 +13,10 @@ pub struct Stats {
     received: AtomicU64,
     forwarded: AtomicU64,
     discarded: [AtomicU64; Discard::COUNT],
+    messages: AtomicU64,
     unsent: AtomicU64,
+    bundled: AtomicU64,
+    bundled_legs: [AtomicU64; BUNDLED.len()],
     unmetered: AtomicU64,
     legs: AtomicU64,
     links: [AtomicU64; 3],
@@ -27,7 +30,13 @@ pub struct Stats {
 pub struct Reading {
     pub received: u64,
     pub forwarded: u64,
+    /// Messages to the kernel: one may hold several packets.
+    pub messages: u64,
     pub unsent: u64,
+    /// Packets that hold the frames of several.
+    pub bundled: u64,
+    /// Legs that hear such ones, by their milliseconds.
+    pub bundled_legs: Vec<(&'static str, u64)>,
     /// Packets of a voice without levels that the meter had no time for.
     pub unmetered: u64,
     /// Legs by the state of their link, as of the last second.
@@ -37,6 +46,9 @@ pub struct Reading {
     pub connected: u64,
     pub profiles: Vec<(&'static str, u64)>,
 }
+
+/// Milliseconds of the packets that legs hear, where those are longer than they came.
+const BUNDLED: [&str; 2] = ["40", "60"];
 
 const LINKS: [&str; 3] = ["connecting", "connected", "lost"];
 
@@ -68,8 +80,23 @@ impl Stats {
         add(&self.unmetered, 1);
     }
 
-    pub fn unsent(&self, datagrams: u64) {
-        self.unsent.store(datagrams, Ordering::Relaxed);
+    /// Messages to the kernel so far, and datagrams that it did not take.
+    pub fn sent(&self, messages: u64, unsent: u64) {
+        self.messages.store(messages, Ordering::Relaxed);
+        self.unsent.store(unsent, Ordering::Relaxed);
+    }
+
+    /// Counts packets of a tick's end, among those that were forwarded.
+    pub fn bundled(&self, packets: u64) {
+        self.forwarded(packets);
+        add(&self.bundled, packets);
+    }
+
+    /// Legs that hear packets of 40 and of 60 ms, as of now.
+    pub fn bundled_legs(&self, legs: [u64; 2]) {
+        for (count, legs) in self.bundled_legs.iter().zip(legs) {
+            count.store(legs, Ordering::Relaxed);
+        }
     }
 
     pub fn legs(&self, legs: usize) {
@@ -118,7 +145,10 @@ impl Stats {
         Reading {
             received: get(&self.received),
             forwarded: get(&self.forwarded),
+            messages: get(&self.messages),
             unsent: get(&self.unsent),
+            bundled: get(&self.bundled),
+            bundled_legs: BUNDLED.into_iter().zip(&self.bundled_legs).map(load).collect(),
             unmetered: get(&self.unmetered),
             links: LINKS.into_iter().zip(&self.links).map(load).collect(),
             discarded: discarded.map(load).collect(),

@@ -7,18 +7,20 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engine::LegId;
 use engine::routes::Routes;
+use engine::{LegId, Time};
 use mio::{Events, Poll, Token};
 
 use super::addresses::Addresses;
-use super::batch::{Inbox, Outbox};
+use super::bundles::Bundling;
+use super::departing::{Departing, Extra};
 use super::dtls::{Handshakes, Outcome};
 use super::ice::IceLite;
-use super::ingress::Extra;
+use super::inbox::{BATCH, Inbox};
 use super::leg::{Leg, LegSpec, Life, OutSlot, SlotSpec, Source, SrtpKeys, Told, VoiceSpec};
 use super::mailbox::{Mail, Mailbox, Order};
 use super::meter::Meter;
+use super::outbox::Outbox;
 use super::seats::Seats;
 use super::socket::UdpSocket;
 use super::srtp::{Opener, Sealer};
@@ -55,7 +57,10 @@ pub(super) struct Worker {
     pub meter: Meter,
     /// Hands what is recorded to the recorder.
     pub tap: Option<Tap>,
+    /// Packets of the batch that is being read, and of rings beside them.
+    pub departing: Departing,
     pub extra: Extra,
+    pub bundling: Bundling,
     /// Packets that overtook their keys, at most [`EARLY_PACKETS`] a leg.
     pub early: HashMap<LegId, Vec<Box<[u8]>>>,
     /// The answer to a check, before it is copied out.
@@ -80,7 +85,7 @@ impl Worker {
         loop {
             let wait = match undrained {
                 true => Duration::ZERO,
-                false => next_tick.saturating_duration_since(Instant::now()),
+                false => self.wait(next_tick),
             };
             if let Err(error) = poll.poll(&mut events, Some(wait))
                 && error.kind() != io::ErrorKind::Interrupted
@@ -97,13 +102,22 @@ impl Worker {
                 undrained = self.drain_socket(&mut inbox);
             }
             let now = Instant::now();
+            self.send_bundles(self.clock.time_at(now));
             if now >= next_tick {
                 next_tick = now + TICK;
                 self.handle_tick(now);
             }
             self.outbox.flush(&self.socket);
-            self.stats.unsent(self.outbox.unsent);
+            self.stats.sent(self.outbox.sent, self.outbox.unsent);
         }
+    }
+
+    /// How long nothing is to be done but what comes in.
+    fn wait(&self, next_tick: Instant) -> Duration {
+        let moment = Instant::now();
+        let tick = next_tick.saturating_duration_since(moment);
+        let due = self.bundling.due().map(|due| due.since(self.clock.time_at(moment)));
+        due.map_or(tick, |due| due.min(tick))
     }
 
     /// True where datagrams may still be waiting.
@@ -123,8 +137,9 @@ impl Worker {
                     self.handle_datagram(moment, now, datagram, path);
                 }
             }
+            self.depart();
             self.outbox.flush(&self.socket);
-            if received < super::batch::BATCH {
+            if received < BATCH {
                 return false;
             }
         }
@@ -135,6 +150,7 @@ impl Worker {
         if mail.is_empty() {
             return;
         }
+        self.finish_bundles();
         for order in mail.orders.drain(..) {
             self.handle_order(order);
         }
@@ -152,6 +168,7 @@ impl Worker {
                 routes.hear(leg, said);
             }
         }
+        self.flush_unbundled();
         self.tell_tracks();
         self.tell_all_turns();
     }
@@ -194,6 +211,8 @@ impl Worker {
             ice: IceLite::new(spec.local, spec.remote_ufrag),
             to: None,
             keys: None,
+            packet_max: spec.packet_max,
+            lossy_until: Time::ZERO,
             source: Source::new(spec.voice),
             slots: spec.slots.iter().map(OutSlot::fresh).collect(),
             retired: Vec::new(),
@@ -238,6 +257,7 @@ impl Worker {
             routes.leave(id);
             if routes.is_empty() {
                 self.calls.remove(&leg.call);
+                self.bundling.close(leg.call);
             }
         }
     }
@@ -265,6 +285,7 @@ impl Worker {
                 for mut packet in self.early.remove(&id).unwrap_or_default() {
                     self.handle_media(moment, now, seat, &mut packet);
                 }
+                self.depart();
             }
             Outcome::Failed { key, reason } => {
                 if is_counted(LegId(key)) {
@@ -310,6 +331,7 @@ impl Worker {
         self.sweep = (self.sweep + 1) % TICKS_A_SWEEP;
         if self.sweep == 0 {
             self.count_links();
+            self.choose_bundles(now);
         }
         let mut seat = self.sweep;
         while seat < self.seats.width() {
@@ -334,3 +356,6 @@ impl Worker {
 fn is_counted(leg: LegId) -> bool {
     leg.0 < PROBE_LEGS
 }
+
+#[cfg(test)]
+mod tests;

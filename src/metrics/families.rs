@@ -5,6 +5,7 @@ use super::doors::Door;
 use super::posts::Post;
 use super::probes::Probe;
 use super::tapes::Tape;
+use super::together::Together;
 
 /// One number, with its label's value where the family has one. A label comes from a closed enum
 /// of ours, never from a client: so the number of series is bounded.
@@ -22,6 +23,8 @@ pub enum Sample {
     /// By the reason's label.
     StunDiscarded(&'static str),
     DatagramsUnsent,
+    /// What leaves together.
+    Together(Together),
     /// Packets of voices whose clients tell no level.
     VoiceUnmetered,
     WorkerRestarts,
@@ -66,7 +69,7 @@ pub enum Kind {
 
 impl Sample {
     /// One sample of each family.
-    pub const EACH: [Self; 41] = [
+    pub const EACH: [Self; 44] = [
         Self::Calls,
         Self::Onliners,
         Self::Legs(""),
@@ -76,6 +79,9 @@ impl Sample {
         Self::RtpDiscarded(""),
         Self::StunDiscarded(""),
         Self::DatagramsUnsent,
+        Self::Together(Together::Messages),
+        Self::Together(Together::Bundles),
+        Self::Together(Together::Legs("")),
         Self::VoiceUnmetered,
         Self::WorkerRestarts,
         Self::Tape(Tape::Open),
@@ -135,6 +141,7 @@ impl Sample {
                 "Connectivity checks dropped without an answer, by reason.",
             ),
             Self::DatagramsUnsent => return UNSENT,
+            Self::Together(together) => return together.family(),
             Self::LogLinesLeftOut => return LEFT_OUT,
             Self::TracesLost => return TRACES_LOST,
             Self::VoiceUnmetered => (
@@ -186,6 +193,7 @@ impl Sample {
             Self::Legs(link) => Some(("link", link)),
             Self::RtpDiscarded(reason) | Self::StunDiscarded(reason) => Some(("reason", reason)),
             Self::DtlsHandshakes(outcome) => Some(("outcome", outcome)),
+            Self::Together(together) => together.label(),
             Self::Tape(tape) => tape.label(),
             Self::Post(_) => None,
             Self::Door(door) => door.label(),

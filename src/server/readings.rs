@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::Discard;
 
 use crate::core::link::LinkCore;
-use crate::metrics::{Door, Metrics, Post, Sample, Sink, Source, Tape};
+use crate::metrics::{Door, Metrics, Post, Sample, Sink, Source, Tape, Together};
 use crate::outbox::Outbox;
 use crate::probe::Probe;
 use crate::record::Recordings;
@@ -60,6 +60,11 @@ impl Source for Node<'_> {
             sink.add(Sample::RtpReceived, reading.received);
             sink.add(Sample::RtpForwarded, reading.forwarded);
             sink.add(Sample::DatagramsUnsent, reading.unsent);
+            sink.add(Sample::Together(Together::Messages), reading.messages);
+            sink.add(Sample::Together(Together::Bundles), reading.bundled);
+            for (millis, count) in reading.bundled_legs {
+                sink.add(Sample::Together(Together::Legs(millis)), count);
+            }
             sink.add(Sample::VoiceUnmetered, reading.unmetered);
             sink.add(Sample::DtlsHandshakes("connected"), reading.connected);
             for (reason, count) in reading.discarded {

@@ -15,7 +15,7 @@ use crate::core::sockets::bucket::Pace;
 use crate::core::tokens::{KeyFault, Keys, Tokens};
 use crate::core::{AnswerStyle, ChatCore};
 use crate::limits::{STRANGER_WAIT_MAX, STRANGERS_PER_ADDRESS};
-use crate::media::{Pool, PoolSpec, sdp};
+use crate::media::{BundleSpec, Pool, PoolSpec, sdp};
 use crate::metrics::Metrics;
 use crate::outbox::{Fact, Outbox};
 use crate::record::archive::Retention;
@@ -35,6 +35,15 @@ pub struct Others {
     pub recorder: Option<Arc<Recorder>>,
 }
 
+fn bundles(media: &config::Media) -> BundleSpec {
+    BundleSpec {
+        listeners_40: media.bundle_40ms_from as usize,
+        listeners_60: media.bundle_60ms_from as usize,
+        busy_percent_60: media.bundle_60ms_busy_percent.into(),
+        loss_percent: media.bundle_loss_percent.into(),
+    }
+}
+
 pub fn shared(config: &Config, others: Others) -> Result<Shared, Fault> {
     let Others { core, outbox, metrics, clock, recorder } = others;
     let interfaces = config::interfaces().map_err(Fault::Addresses)?;
@@ -46,6 +55,7 @@ pub fn shared(config: &Config, others: Others) -> Result<Shared, Fault> {
         silent_after: config.call.media_lost_shown,
         clock,
         tap: recorder.as_ref().map(|recorder| recorder.tap()),
+        bundles: bundles(&config.media),
     })?;
     let pool = Arc::new(pool);
     let call = &config.call;

@@ -82,6 +82,7 @@ function ownHops(leg, { rate, rttMs, lost, isSilenced }) {
       facts: [sending, isSilenced ? "silenced by the system" : ""] },
     { title: "Your connection", tone: tone(leg.link === "connected"),
       facts: [LINKS[leg.link] ?? leg.link, trip,
+        leg.bundle_ms ? `a large call: you hear up to ${leg.bundle_ms} ms later` : "",
         `${percent(lost * 100)} lost`, ...path] },
     fromPerson(leg, "You"),
   ];

@@ -44,6 +44,10 @@ pub struct LegFigures {
     pub loss_in_percent: f32,
     /// `null` until a check has proved an address.
     pub path: Option<PathView>,
+    /// Milliseconds of the packets that it hears, where those are longer than they came: so much
+    /// later it may hear. Only while there is such a delay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bundle_ms: Option<u64>,
     pub slots: Vec<SlotView>,
 }
 

@@ -59,7 +59,7 @@ impl Worker {
         let sabotage = self.sabotage;
         let mut extra = self.extra_at(newest.arrival.at.as_micros() / 20_000);
         let mut sent = Vec::new();
-        for Route { seat, slot, turn } in places.iter().copied() {
+        for Route { seat, slot, turn, .. } in places.iter().copied() {
             let Some(listener) = self.seats[seat as usize].as_mut() else { continue };
             let (to, slot) = (listener.id, usize::from(slot));
             let Some(out) = listener.slots.get_mut(slot).filter(|_| listener.connected) else {

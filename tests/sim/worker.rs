@@ -252,7 +252,9 @@ impl Worker {
             _ => voice,
         };
         match sabotage {
-            Sabotage::SelfHeard => places.push(Route { seat: self.legs[&id], slot: 0, turn: 0 }),
+            Sabotage::SelfHeard => {
+                places.push(Route { seat: self.legs[&id], rank: 0, slot: 0, turn: 0 })
+            }
             Sabotage::VoiceLost => drop(places.pop()),
             _ => {}
         }

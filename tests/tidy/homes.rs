@@ -85,8 +85,9 @@ pub const HOMES: &[Home] = &[
     home("indicatif", &["src/record/commands", "loadtest/"], "progress is drawn for a terminal"),
     home(
         "rustix",
-        &["src/record/", "src/check/", "loadtest/"],
-        "recordings lie in folders that nothing leads out of; a check asks for room and limits",
+        &["src/record/", "src/check/", "src/media/busy", "loadtest/"],
+        "recordings lie in folders that nothing leads out of; a check asks for room and limits; \
+         a worker asks how busy it is",
     ),
     home("object_store", &["src/record/upload/depot"], "what a store is, one file knows"),
     home(

@@ -105,6 +105,7 @@ fn legs() -> LegsView {
             last_packet_ms: Some(12),
             loss_in_percent: 0.4,
             path: Some(path("192.0.2.44:54321")),
+            bundle_ms: None,
             slots: vec![slot(BORIS, 1987, 1.2)],
         },
         verdict: Verdict::Own,

@@ -51,12 +51,12 @@ impl Routes {
     pub(super) fn is_unheard(&self, leg: LegId) -> bool {
         let Some(member) = self.members.get(&leg) else { return false };
         let itself = usize::from(!member.slots.is_empty());
-        if !member.is_speaking(self.now) || member.routes.len() + itself >= self.listeners {
+        if !member.is_speaking(self.now) || member.heard_by() + itself >= self.listeners {
             return false;
         }
         let hears = |own: &LegId| self.members.get(own).is_some_and(|it| !it.slots.is_empty());
         let own = self.permits.legs_of(leg).iter().filter(|own| hears(own)).count();
-        member.routes.len() + own < self.listeners
+        member.heard_by() + own < self.listeners
     }
 
     /// Voices that talk and are not heard by everybody take the places of those that do not.

@@ -156,6 +156,9 @@ pub struct Opus {
     pub payload_type: u8,
     /// The client can do without packets in silence.
     pub usedtx: bool,
+    /// The longest packet that it takes, in ms (a=maxptime, RFC 8866 section 6.4): 120 where it
+    /// does not say (RFC 7587 section 6.1).
+    pub maxptime_ms: u32,
 }
 
 /// Characters of one SDP word (RFC 8866 section 9, `token`).

@@ -198,7 +198,9 @@ fn read_opus(formats: &[String], attributes: &Attributes<'_>) -> Result<Option<O
         let payload_type = payload_type(format)?;
         if opus.is_none() && is_opus[usize::from(payload_type)] {
             let usedtx = has_usedtx(payload_type, attributes);
-            opus = Some(Opus { payload_type, usedtx });
+            let maxptime = values(attributes.media, "maxptime").next().and_then(decimal);
+            let maxptime_ms = maxptime.unwrap_or(OPUS_MAXPTIME_MS);
+            opus = Some(Opus { payload_type, usedtx, maxptime_ms });
         }
     }
     Ok(opus)
@@ -268,6 +270,8 @@ pub(super) fn decimal(text: &str) -> Option<u32> {
 
 /// Bounds what a refusal repeats: the longest registered protocol has 23 characters.
 const WORD_MAX: usize = 32;
+/// RFC 7587 section 6.1.
+const OPUS_MAXPTIME_MS: u32 = 120;
 /// RFC 8285 section 4.2: 15 is reserved.
 const ONE_BYTE_ID_MAX: u8 = 14;
 /// RFC 8285 section 6: the two-byte form ends at 255, ids above 4095 are placeholders of an offer.

@@ -155,7 +155,7 @@ impl Text {
     }
 
     fn codec(&mut self, accepted: &Accepted) {
-        let Opus { payload_type, usedtx } = accepted.opus;
+        let Opus { payload_type, usedtx, .. } = accepted.opus;
         let dtx = if usedtx { ";usedtx=1" } else { "" };
         self.line(format_args!("a={}", accepted.direction.as_str()));
         self.line(format_args!("a=rtpmap:{payload_type} opus/48000/2"));

@@ -31,7 +31,10 @@ fn offer_without_opus_is_no_opus() {
 #[test]
 fn opus_is_found_in_any_case_of_letters() {
     let remote = accepted(OFFER, "opus/48000/2", "OPUS/48000/2");
-    assert_eq!(remote.sections[0].opus, Some(Opus { payload_type: 111, usedtx: false }));
+    assert_eq!(
+        remote.sections[0].opus,
+        Some(Opus { payload_type: 111, usedtx: false, maxptime_ms: 120 })
+    );
 }
 
 #[test]

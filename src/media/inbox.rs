@@ -1,5 +1,5 @@
-//! Batches: many datagrams a system call, in ([`Inbox`], recvmmsg) and out ([`Outbox`],
-//! sendmmsg). Their buffers are made once and never move.
+//! Many datagrams a system call on the way in (recvmmsg). Their buffers are made once and never
+//! move.
 
 use std::io;
 use std::mem::zeroed;
@@ -7,15 +7,14 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 
 use super::socket::{
-    CONTROL_BYTES, DATAGRAM_BYTES, Destination, NAME_BYTES, Path, UdpSocket, fill_header,
-    read_address, read_local,
+    CONTROL_BYTES, DATAGRAM_BYTES, NAME_BYTES, Path, UdpSocket, read_address, read_local,
 };
 
 /// Datagrams a system call: more paid nothing.
 pub const BATCH: usize = 64;
 
 /// Distance of the buffers: not a multiple of 4,096, or the batch would share L1 sets.
-const STRIDE: usize = 1_600;
+pub(super) const STRIDE: usize = 1_600;
 
 /// Buffers for one recvmmsg.
 pub struct Inbox {
@@ -89,81 +88,5 @@ impl Inbox {
         });
         let len = (self.headers[at].msg_len as usize).min(DATAGRAM_BYTES);
         Some((&mut self.buffers[at * STRIDE..at * STRIDE + len], Path { remote, local }))
-    }
-}
-
-/// Buffers for one sendmmsg.
-pub struct Outbox {
-    buffers: Box<[u8]>,
-    destinations: Box<[Destination]>,
-    parts: Box<[libc::iovec]>,
-    headers: Box<[libc::mmsghdr]>,
-    filled: usize,
-    /// Datagrams the kernel did not take.
-    pub unsent: u64,
-}
-
-// SAFETY: as for `Inbox`.
-unsafe impl Send for Outbox {}
-
-impl Default for Outbox {
-    fn default() -> Self {
-        // SAFETY: all-zero is a valid value of these C structs.
-        let (name, part, header) = unsafe { (zeroed(), zeroed(), zeroed()) };
-        let control = [0; CONTROL_BYTES / 8];
-        let nowhere = Destination { name, name_bytes: 0, control, control_bytes: 0 };
-        Outbox {
-            buffers: vec![0; BATCH * STRIDE].into(),
-            destinations: vec![nowhere; BATCH].into(),
-            parts: vec![part; BATCH].into(),
-            headers: vec![header; BATCH].into(),
-            filled: 0,
-            unsent: 0,
-        }
-    }
-}
-
-impl Outbox {
-    /// The next datagram's buffer, [`DATAGRAM_BYTES`] and room for a tag; what is written counts
-    /// only once pushed.
-    pub fn buffer(&mut self) -> &mut [u8] {
-        &mut self.buffers[self.filled * STRIDE..(self.filled + 1) * STRIDE]
-    }
-
-    /// Queues the first `len` bytes of the buffer; a full batch goes out at once.
-    pub fn push(&mut self, socket: &UdpSocket, len: usize, to: &Destination) {
-        let at = self.filled;
-        self.destinations[at] = *to;
-        self.parts[at].iov_base = self.buffers[at * STRIDE..].as_mut_ptr().cast();
-        self.parts[at].iov_len = len;
-        // SAFETY: the header refers to the boxes beside it, which do not move.
-        unsafe {
-            let part = &mut self.parts[at];
-            fill_header(&mut self.headers[at].msg_hdr, &mut self.destinations[at], part);
-        }
-        self.filled += 1;
-        if self.filled == BATCH {
-            self.flush(socket);
-        }
-    }
-
-    /// Sends what is queued. A datagram that the kernel refuses is counted and skipped: audio
-    /// that waits is audio too late.
-    pub fn flush(&mut self, socket: &UdpSocket) {
-        let mut from = 0;
-        while from < self.filled {
-            // SAFETY: headers `from..filled` were filled by `push` and point into our boxes.
-            let sent = unsafe {
-                let first = self.headers.as_mut_ptr().add(from);
-                libc::sendmmsg(socket.as_raw_fd(), first, (self.filled - from) as u32, 0)
-            };
-            if sent > 0 {
-                from += sent as usize;
-            } else if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
-                self.unsent += 1;
-                from += 1;
-            }
-        }
-        self.filled = 0;
     }
 }
