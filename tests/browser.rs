@@ -5,6 +5,8 @@
 mod fits;
 #[path = "browser/folder.rs"]
 mod folder;
+#[path = "browser/lossy.rs"]
+mod lossy;
 #[path = "browser/make.rs"]
 mod make;
 #[path = "browser/namespace.rs"]
@@ -22,6 +24,7 @@ use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fits::page_fits;
+use lossy::Lossy;
 use make::Make;
 use person::{Held, Person};
 use serde_json::Value;
@@ -279,6 +282,57 @@ fn with_one_slot_a_browser_hears_whoever_talks_and_its_delay_comes_back() {
     }
 }
 
+/// Anna in Firefox and Boris in Chromium listen to Chidi and Dora, who talk at one time: in packets
+/// of 40 and of 60 ms, padded to one length, over good lines and bad ones.
+#[test]
+fn who_listens_in_a_large_call_hears_long_packets_in_either_browser() {
+    let _turn = turn();
+    namespace::inside("who_listens_in_a_large_call_hears_long_packets_in_either_browser", || {
+        for (config, millis) in [(BUNDLES, 40), (BUNDLES_60, 60)] {
+            hear_bundles(config, millis);
+        }
+    });
+}
+
+fn hear_bundles(config: &str, millis: u64) {
+    let line = Lossy::start(namespace::LINE_IP, namespace::MEDIA_IP);
+    let (ip, port) = (namespace::LINE_IP, line.port.to_string());
+    let address = ["--media-ip", ip, "--media-bind", namespace::MEDIA_IP, "--media-port", &port];
+    let flags = [&["--config", config, "--workers", "1"][..], &address].concat();
+    let server = Server::with(&flags);
+    let (fox, chrome) = (Driver::start(Make::Firefox), Driver::start(Make::Chromium));
+    let come = |driver, name, tone_hz| Person::comes(driver, &server.url, name, tone_hz);
+    let listeners = [come(&fox, "Anna", 440), come(&chrome, "Boris", 700)];
+    let talkers = [come(&chrome, "Chidi", 1100), come(&chrome, "Dora", 1500)];
+    listeners.iter().chain(&talkers).for_each(Person::joins_lobby);
+    for listener in &listeners {
+        listener.press("mute");
+        listener.until(&format!("(await ears.ownLeg()).bundle_ms === {millis}"));
+    }
+    let both = [&talkers[0], &talkers[1]];
+    for per_mille in [0, 20, 50] {
+        line.lose(per_mille);
+        for listener in &listeners {
+            // Between two losses.
+            let held = if per_mille == 0 { Held::Long } else { Held::Briefly };
+            listener.hears_exactly(&both, held);
+            let share = made_up_share(listener) * 100.0;
+            println!("{millis} ms, {per_mille} of 1000 lost: {share:.1} % made up");
+        }
+    }
+    line.lose(0);
+    // Each packet at once from now on, in the midst of a bundle.
+    for listener in &listeners {
+        listener.press("mute");
+        listener.until("(await ears.ownLeg()).bundle_ms === undefined");
+    }
+    listeners.iter().for_each(sound_is_whole);
+    let [anna, boris] = &listeners;
+    anna.hears_exactly(&[boris, both[0], both[1]], Held::Briefly);
+    boris.hears_exactly(&[anna, both[0], both[1]], Held::Briefly);
+    assert_eq!(anna.browser.console_errors(), [""; 0]);
+}
+
 #[test]
 fn page_fits_phone_and_desktop_without_a_complaint() {
     let _turn = turn();
@@ -401,19 +455,27 @@ fn sound_is_whole(person: &Person) {
 
 /// Of a stretch that begins now.
 fn made_up_share(person: &Person) -> f64 {
-    let played = || -> (f64, f64) {
-        let sum = |reports: &[Value], name| reports.iter().filter_map(|it| it[name].as_f64()).sum();
-        let reports = person.stats("inbound-rtp");
-        (sum(&reports, "totalSamplesReceived"), sum(&reports, "concealedSamples"))
-    };
-    let (samples, concealed) = played();
+    let number = |report: &Value, name: &str| report[name].as_f64().unwrap_or_default();
+    let before = person.stats("inbound-rtp");
+    let samples: f64 = before.iter().map(|it| number(it, "totalSamplesReceived")).sum();
     let wanted = samples + STRETCH_SAMPLES;
     person.until(&format!(
         "(await ears.statsOf('inbound-rtp')).reduce((sum, report) => \
          sum + (report.totalSamplesReceived ?? 0), 0) >= {wanted}"
     ));
-    let (samples_now, concealed_now) = played();
-    (concealed_now - concealed) / (samples_now - samples)
+    let (mut samples, mut concealed) = (0.0, 0.0);
+    for now in person.stats("inbound-rtp") {
+        let grown = |name| {
+            let before = before.iter().find(|it| it["ssrc"] == now["ssrc"]);
+            number(&now, name) - before.map_or(0.0, |before| number(before, name))
+        };
+        // Of somebody muted nothing comes, and all is made up.
+        if grown("packetsReceived") > 0.0 {
+            samples += grown("totalSamplesReceived");
+            concealed += grown("concealedSamples");
+        }
+    }
+    concealed / samples
 }
 
 /// One test at a time: three browsers are enough for the machine.
@@ -422,6 +484,8 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+const BUNDLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/bundles.toml");
+const BUNDLES_60: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/bundles-60.toml");
 const ONE_SLOT: [&str; 2] =
     ["--config", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/one-slot.toml")];
 /// In this time a receiver has taken a ring's lead back.

@@ -82,6 +82,15 @@ window.ears = (() => {
     return (1000 * (end.delayS - begin.delayS)) / (end.samples - begin.samples);
   }
 
+  /** What the server says of one's own leg. */
+  async function ownLeg() {
+    const { client, session } = window.voxhall;
+    const { token, team } = session();
+    const path = `/api/v3/teams/${team.uid}/calls/${client.call.uid}/legs`;
+    const answer = await (await fetch(path, { headers: { token } })).json();
+    return answer.result.legs.find(({ own }) => own);
+  }
+
   async function statsOf(type) {
     const stats = await window.voxhall.client.pc.getStats();
     return [...stats.values()].filter((report) => report.type === type);
@@ -102,7 +111,9 @@ window.ears = (() => {
     return { hears: window.voxhall?.client ? await hears() : null, says };
   }
 
-  return { follow, hears, hearsExactly, jitterBufferMs, seesTalking, sendsVoice, statsOf, until };
+  return {
+    follow, hears, hearsExactly, jitterBufferMs, ownLeg, seesTalking, sendsVoice, statsOf, until,
+  };
 })();
 
 /** Loudness, the strongest frequency, and how much of all is there. */

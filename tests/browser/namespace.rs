@@ -8,6 +8,9 @@ use std::process::{Command, Output};
 /// Where the server of such a test takes media.
 pub const MEDIA_IP: &str = "10.77.0.1";
 
+/// Another address of the machine, for a line in between.
+pub const LINE_IP: &str = "10.77.0.2";
+
 /// Runs `story` in a namespace; `test` is the name of the test that calls this and nothing else.
 pub fn inside(test: &str, story: impl FnOnce()) {
     if std::env::var_os(MARK).is_some() {
@@ -40,10 +43,11 @@ fn lay_network() {
 
 /// As somebody who is root only in there, or as root of the machine.
 const WAYS: [&[&str]; 2] = [&["--user", "--map-root-user", "--net"], &["--net"]];
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     "link set lo up",
     "link add near type veth peer name far",
     "addr add 10.77.0.1/24 dev near",
+    "addr add 10.77.0.2/24 dev near",
     "link set near up",
     "link set far up",
     "route add default dev near",

@@ -10,7 +10,7 @@ pub struct Server {
     pub url: String,
     pub data: Folder,
     child: Child,
-    flags: &'static [&'static str],
+    flags: Vec<String>,
 }
 
 impl Server {
@@ -18,9 +18,10 @@ impl Server {
         Self::with(&[])
     }
 
-    pub fn with(flags: &'static [&'static str]) -> Self {
-        let data = Folder::new();
-        let (child, url) = spawn("127.0.0.1:0", &data, flags);
+    pub fn with(flags: &[&str]) -> Self {
+        let (data, flags) = (Folder::new(), flags.iter().map(|flag| (*flag).to_owned()));
+        let flags: Vec<String> = flags.collect();
+        let (child, url) = spawn("127.0.0.1:0", &data, &flags);
         Self { url, child, data, flags }
     }
 
@@ -33,7 +34,7 @@ impl Server {
     /// After `kill`: on the same port, with the same data.
     pub fn start_again(&mut self) {
         let address = self.url.trim_start_matches("http://");
-        (self.child, self.url) = spawn(address, &self.data, self.flags);
+        (self.child, self.url) = spawn(address, &self.data, &self.flags);
     }
 }
 
@@ -45,10 +46,10 @@ impl Drop for Server {
     }
 }
 
-fn spawn(http: &str, data: &Folder, flags: &[&str]) -> (Child, String) {
+fn spawn(http: &str, data: &Folder, flags: &[String]) -> (Child, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_voxhall"));
-    command.args(["--http", http, "--media-port", "0", "--data"]).arg(data.path());
-    command.args(flags).env("VOXHALL_PROBE_EVERY_S", "0");
+    command.args(["--http", http, "--data"]).arg(data.path()).args(flags);
+    command.env("VOXHALL_MEDIA_PORT", "0").env("VOXHALL_PROBE_EVERY_S", "0");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("cargo has built the binary");
     let mut ready = String::new();
