@@ -156,6 +156,10 @@ pub const BUNDLE_LOSSY: Duration = Duration::from_secs(30);
 /// Replacements of a media worker whose thread ended. Beyond: given up, `/readyz` says so.
 pub const WORKER_RESTARTS_MAX: u32 = 100;
 
+/// Sweeps between two looks at the machine's routes, a leg: 4 s, in which no network changes hands
+/// unnoticed by ICE.
+pub const ROUTES_EVERY_SWEEPS: u32 = 4;
+
 /// Sweeps between sender reports of a slot: 5 s (RFC 3550 section 6.2).
 pub const SENDER_REPORT_EVERY_SWEEPS: u32 = 5;
 

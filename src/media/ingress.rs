@@ -93,8 +93,8 @@ impl Worker {
         }
     }
 
-    /// Sends media where the newest nomination says.
-    fn follow_path(&mut self, seat: u32) {
+    /// Sends media where the newest nomination says, and as the machine's routes are now.
+    pub fn follow_path(&mut self, seat: u32) {
         let Some(leg) = self.seats.at_mut(seat) else { return };
         // Keys are agreed on over a path: what comes later is a change of paths.
         let is_first = leg.to.is_none() && leg.keys.is_none();
@@ -102,7 +102,7 @@ impl Worker {
             let local = self.addresses.local_of(remote, seat)?;
             Some(Path { remote, local })
         });
-        leg.to = path.map(|path| self.socket.destination(path));
+        leg.to = path.map(|path| self.socket.lasting_destination(path));
         if is_first && path.is_some() {
             self.tell_step(seat, Step::Path);
         }

@@ -16,7 +16,7 @@ use rtc_rtcp::source_description::{
 use super::leg::Told;
 use super::worker::Worker;
 use crate::clock;
-use crate::limits::{REPORTED_LOSS_MAX, SENDER_REPORT_EVERY_SWEEPS};
+use crate::limits::{REPORTED_LOSS_MAX, ROUTES_EVERY_SWEEPS, SENDER_REPORT_EVERY_SWEEPS};
 
 /// The canonical name of every source we send (RFC 3550 section 6.5.1).
 pub(super) const CNAME: &str = "voxhall";
@@ -34,6 +34,9 @@ impl Worker {
         }
         if told == Told::Alive && quiet >= self.silent_after {
             self.tell_link(seat, Told::Silent);
+        }
+        if self.seats.at(seat).is_some_and(|leg| leg.life.sweeps % ROUTES_EVERY_SWEEPS == 0) {
+            self.follow_path(seat);
         }
         self.report_sources(now, seat);
         self.report_reception(moment, seat);

@@ -30,6 +30,8 @@ pub struct Path {
 pub struct UdpSocket {
     fd: OwnedFd,
     family: Family,
+    /// `None`: of every address.
+    bound: Option<IpAddr>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -91,6 +93,31 @@ impl UdpSocket {
         Destination { name, name_bytes, control, control_bytes }
     }
 
+    /// The same for many datagrams: the local address is not named where the kernel takes it by
+    /// itself, as naming it costs a tenth of a send. Holds until the machine's routes change.
+    pub fn lasting_destination(&self, path: Path) -> Destination {
+        let mut to = self.destination(path);
+        if self.source_to(path.remote).is_ok_and(|source| source == path.local) {
+            to.control_bytes = 0;
+        }
+        to
+    }
+
+    /// The address from which a datagram leaves where none is named.
+    fn source_to(&self, remote: SocketAddr) -> io::Result<IpAddr> {
+        if let Some(bound) = self.bound {
+            return Ok(bound);
+        }
+        let any = match remote {
+            SocketAddr::V4(_) => IpAddr::from([0, 0, 0, 0]),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        // Nothing is sent: connecting asks for the route.
+        let asking = std::net::UdpSocket::bind((any, 0))?;
+        asking.connect(remote)?;
+        Ok(asking.local_addr()?.ip())
+    }
+
     /// Sends one datagram now; used off the hot path.
     ///
     /// # Errors
@@ -140,7 +167,11 @@ fn open(family: Family, address: SocketAddr) -> io::Result<UdpSocket> {
     let (name, name_bytes) = raw_address(family, address);
     // SAFETY: `name` holds a socket address of `name_bytes` bytes.
     let bound = unsafe { libc::bind(fd.as_raw_fd(), (&raw const name).cast(), name_bytes) };
-    if bound < 0 { Err(io::Error::last_os_error()) } else { Ok(UdpSocket { fd, family }) }
+    if bound < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let ip = address.ip();
+    Ok(UdpSocket { fd, family, bound: (!ip.is_unspecified()).then_some(ip) })
 }
 
 fn set_option(fd: &OwnedFd, level: i32, name: i32, value: libc::c_int) -> io::Result<()> {
@@ -285,5 +316,23 @@ pub(super) fn read_local(header: &libc::msghdr) -> Option<IpAddr> {
             }
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_local_address_is_named_only_where_the_kernel_would_take_another() {
+        let socket = UdpSocket::bind(None, 0).unwrap();
+        let path = |local: [u8; 4]| {
+            let remote = SocketAddr::from(([127, 0, 0, 1], 9));
+            Path { remote, local: local.into() }
+        };
+        assert_eq!(socket.lasting_destination(path([127, 0, 0, 1])).control_bytes, 0);
+        assert!(socket.lasting_destination(path([127, 0, 0, 2])).control_bytes > 0);
+        let bound = UdpSocket::bind(Some([127, 0, 0, 2].into()), 0).unwrap();
+        assert_eq!(bound.lasting_destination(path([127, 0, 0, 2])).control_bytes, 0);
     }
 }
