@@ -10,7 +10,7 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
-use crate::voice::Frame;
+use crate::voice::{self, Frame};
 
 pub struct FarEnd {
     rtc: Rtc,
@@ -55,7 +55,8 @@ impl FarEnd {
                 Output::Event(Event::MediaAdded(added)) => self.section = Some(added.mid),
                 Output::Event(Event::RtpPacket(packet)) => {
                     self.pt = Some(packet.header.payload_type);
-                    return Frame::decode(&packet.payload).expect("a payload of ours");
+                    let mut frames = voice::heard(&packet.payload).expect("a payload of ours");
+                    return frames.next().flatten().expect("a frame of ours");
                 }
                 Output::Event(_) => {}
             }
@@ -64,13 +65,14 @@ impl FarEnd {
     }
 
     /// Sends a packet to the client; it leaves with the next [`FarEnd::hear`].
-    pub fn speak(&mut self, frame: &Frame) {
+    pub fn speak(&mut self, frames: &[Frame]) {
         let mut api = self.rtc.direct_api();
         let section = self.section.expect("the offer had a section");
         let stream = api.stream_tx_by_mid(section, None).expect("the section is sendrecv");
         let pt = self.pt.expect("the client was heard before");
         let (seq, time) = (self.sent, self.sent as u32 * 960);
-        stream.write_rtp(RtpWrite::new(pt, seq.into(), time, Instant::now(), frame.encode()));
+        let payload = voice::payload(frames);
+        stream.write_rtp(RtpWrite::new(pt, seq.into(), time, Instant::now(), payload));
         self.sent += 1;
         self.rtc.handle_input(Input::Timeout(Instant::now())).expect("time may pass");
     }

@@ -14,7 +14,7 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::{Extension, ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
-use crate::voice::{BotId, FRAME_SAMPLES, Frame, LEVEL_DBOV, nanos};
+use crate::voice::{self, BotId, FRAME_SAMPLES, Frame, LEVEL_DBOV, nanos};
 
 /// What a leg reports while it is driven.
 pub enum Happening {
@@ -137,7 +137,7 @@ impl Leg {
             (FIRST_SEQUENCE + u64::from(self.next_seq)).into(),
             self.next_seq.wrapping_mul(FRAME_SAMPLES),
             now,
-            frame.encode(),
+            voice::payload(&[frame]),
         );
         let mut api = self.rtc.direct_api();
         let stream = api.stream_tx_by_mid(self.mid, None).context("the answer takes no voice")?;

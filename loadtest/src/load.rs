@@ -118,7 +118,7 @@ fn server_cost(
     let share = |kib: u64, base: u64| (kib as f64 - base as f64) / onliners.max(1) as f64;
     Some(ServerCost {
         cpu_seconds: cpu.as_secs_f64(),
-        us_per_packet: cpu.as_secs_f64() * 1e6 / tally.heard.max(1) as f64,
+        us_per_packet: cpu.as_secs_f64() * 1e6 / tally.packets.max(1) as f64,
         threads_ms: window
             .threads
             .iter()

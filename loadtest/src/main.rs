@@ -3,6 +3,7 @@
 
 mod api;
 mod bot;
+mod bundle;
 mod cpu;
 mod crowd;
 #[cfg(test)]

@@ -238,7 +238,7 @@ mod tests {
     const OTHER: BotId = 7;
 
     #[test]
-    fn a_talker_is_heard_from_his_first_packet_and_hears_the_far_end_once_a_packet() {
+    fn a_talker_is_heard_from_his_first_packet_and_hears_the_far_end_once_a_frame() {
         let (sender, mut notices) = mpsc::channel(64);
         let (media, thread) = start(sender).expect("epoll and a thread are to be had");
         let mut far = FarEnd::open();
@@ -255,8 +255,9 @@ mod tests {
         // Sent after the window has begun: the talker's next frame is.
         let begun = nanos(Instant::now()) + 50_000_000;
         while far.hear().sent_ns < begun {}
-        for seq in [0, 1, 1] {
-            far.speak(&Frame { talker: OTHER, seq, sent_ns: nanos(Instant::now()) });
+        let frame = |seq| Frame { talker: OTHER, seq, sent_ns: nanos(Instant::now()) };
+        for frames in [&[frame(0)][..], &[frame(1), frame(2), frame(3)], &[frame(2)]] {
+            far.speak(frames);
         }
         let tally = loop {
             far.hear();
@@ -266,7 +267,7 @@ mod tests {
                 Ok(other) => panic!("{other:?}"),
             }
         };
-        assert_eq!((tally.heard, tally.duplicates, tally.corrupted), (2, 1, 0));
+        assert_eq!((tally.heard, tally.packets, tally.duplicates, tally.corrupted), (4, 3, 1, 0));
         assert!(tally.sent > 0 && tally.expected == 0, "he is alone in his call: {tally:?}");
 
         media.tell(Command::Stop).expect("the thread runs");

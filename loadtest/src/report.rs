@@ -47,12 +47,13 @@ pub struct Load {
     pub generator: Generator,
 }
 
-/// Packets of the window.
+/// Frames of the window, and the packets in which they came.
 #[derive(Debug, Serialize)]
 pub struct Voices {
     pub sent: u64,
     pub expected: u64,
     pub heard: u64,
+    pub packets: u64,
     pub lost: u64,
     pub lost_percent: f64,
     pub duplicates: u64,
@@ -64,7 +65,7 @@ pub struct Voices {
 #[derive(Debug, Serialize)]
 pub struct ServerCost {
     pub cpu_seconds: f64,
-    /// CPU microseconds per packet that a listener heard.
+    /// CPU microseconds per packet that a listener got.
     pub us_per_packet: f64,
     /// CPU milliseconds of each kind of thread, by name.
     pub threads_ms: BTreeMap<String, f64>,
@@ -82,7 +83,7 @@ pub struct ServerCost {
 pub struct Generator {
     pub media_thread_percent: f64,
     pub process_percent: f64,
-    /// Packets that its talkers should have sent and did not.
+    /// Frames that its talkers should have sent and did not.
     pub unsent: u64,
     /// It had too little CPU, by its own work or by others': delays and losses may be its own.
     pub is_bottleneck: bool,
@@ -108,6 +109,7 @@ impl Voices {
             sent: tally.sent,
             expected: tally.expected,
             heard: tally.heard,
+            packets: tally.packets,
             lost,
             lost_percent: lost as f64 * 100.0 / tally.expected.max(1) as f64,
             duplicates: tally.duplicates,
@@ -186,8 +188,13 @@ impl Display for Load {
         )?;
         writeln!(
             out,
-            "packets    {} sent, {} heard of {}, {} lost ({:.3} %)",
-            voices.sent, voices.heard, voices.expected, voices.lost, voices.lost_percent
+            "frames     {} sent, {} heard of {} in {} packets, {} lost ({:.3} %)",
+            voices.sent,
+            voices.heard,
+            voices.expected,
+            voices.packets,
+            voices.lost,
+            voices.lost_percent
         )?;
         writeln!(
             out,
@@ -226,7 +233,7 @@ impl Display for Generator {
         writeln!(
             out,
             "generator  media thread {media_thread_percent:.0} % busy, \
-             process {process_percent:.0} %, {unsent} packets not sent in time"
+             process {process_percent:.0} %, {unsent} frames not sent in time"
         )?;
         if *is_bottleneck {
             writeln!(out, "! the generator is the bottleneck: its delays and losses are its own")?;

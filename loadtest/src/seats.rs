@@ -12,7 +12,7 @@ use crate::cpu;
 use crate::leg::{Happening, Leg};
 use crate::notice::{Measured, Notice};
 use crate::tally::{Heard, Joins, Tally};
-use crate::voice::{BotId, FRAME, Frame, Hearing, nanos};
+use crate::voice::{self, BotId, FRAME, Frame, Hearing, nanos};
 
 /// All legs, by bot number.
 pub struct Seats {
@@ -224,13 +224,33 @@ impl Seats {
     }
 
     fn hear(&mut self, bot: BotId, at: Instant, payload: &[u8]) {
-        let Some(Some(seat)) = self.seats.get_mut(bot as usize) else {
-            return;
+        let mut is_counted = false;
+        let Some(frames) = voice::heard(payload) else {
+            return self.note_corrupted();
         };
-        let Some(frame) = Frame::decode(payload) else {
+        for frame in frames {
+            let Some(frame) = frame else {
+                self.note_corrupted();
+                continue;
+            };
+            self.hear_frame(bot, at, frame);
             if let Some(tally) = self.window.tally() {
-                tally.corrupted += 1;
+                is_counted |= tally.covers(frame.sent_ns);
             }
+        }
+        if let Some(tally) = self.window.tally() {
+            tally.packets += u64::from(is_counted);
+        }
+    }
+
+    fn note_corrupted(&mut self) {
+        if let Some(tally) = self.window.tally() {
+            tally.corrupted += 1;
+        }
+    }
+
+    fn hear_frame(&mut self, bot: BotId, at: Instant, frame: Frame) {
+        let Some(Some(seat)) = self.seats.get_mut(bot as usize) else {
             return;
         };
         if seat.ears.is_empty() {

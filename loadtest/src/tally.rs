@@ -65,19 +65,21 @@ pub struct Joins {
 pub struct Tally {
     from_ns: u64,
     to_ns: u64,
-    /// Packets sent by talkers.
+    /// Frames sent by talkers.
     pub sent: u64,
-    /// Packets that should have been heard: sent, times the others in the call.
+    /// Frames that should have been heard: sent, times the others in the call.
     pub expected: u64,
-    /// Packets heard, each once a listener.
+    /// Frames heard, each once a listener.
     pub heard: u64,
-    /// Packets heard again by the same listener.
+    /// Packets that listeners got, with a frame of this window in each.
+    pub packets: u64,
+    /// Frames heard again by the same listener.
     pub duplicates: u64,
-    /// Packets whose payload is not what a talker sends.
+    /// Frames that are not what a talker sends, and packets that cannot be split into frames.
     pub corrupted: u64,
     /// RTP datagrams that str0m did not pass: replayed, not decryptable, of an unknown source.
     pub refused: u64,
-    /// Packets heard by their own talker.
+    /// Frames heard by their own talker.
     pub echoed: u64,
     /// From a talker's socket to the listener's, the generator's own reading included.
     pub latency: Times,
@@ -92,6 +94,7 @@ impl Tally {
             sent: 0,
             expected: 0,
             heard: 0,
+            packets: 0,
             duplicates: 0,
             corrupted: 0,
             refused: 0,
@@ -100,11 +103,11 @@ impl Tally {
         }
     }
 
-    fn covers(&self, sent_ns: u64) -> bool {
+    pub fn covers(&self, sent_ns: u64) -> bool {
         (self.from_ns..self.to_ns).contains(&sent_ns)
     }
 
-    /// Notes a packet handed to the socket at `sent_ns`, for `listeners` to hear.
+    /// Notes a frame handed to the socket at `sent_ns`, for `listeners` to hear.
     pub fn note_sent(&mut self, sent_ns: u64, listeners: usize) {
         if self.covers(sent_ns) {
             self.sent += 1;
@@ -112,7 +115,7 @@ impl Tally {
         }
     }
 
-    /// Notes a packet that a listener's socket gave at `heard_ns`.
+    /// Notes a frame that a listener's socket gave at `heard_ns`.
     pub fn note_heard(&mut self, frame: Frame, heard_ns: u64, hearing: Heard) {
         if !self.covers(frame.sent_ns) {
             return;
@@ -127,13 +130,13 @@ impl Tally {
         }
     }
 
-    /// Packets that somebody should have heard and did not.
+    /// Frames that somebody should have heard and did not.
     pub fn lost(&self) -> u64 {
         self.expected.saturating_sub(self.heard)
     }
 }
 
-/// How a listener heard a packet.
+/// How a listener heard a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
     New,
@@ -163,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_sent_outside_the_window_do_not_count() {
+    fn frames_sent_outside_the_window_do_not_count() {
         let mut tally = Tally::new(100, Duration::from_nanos(50));
         for sent_ns in [99, 150] {
             tally.note_sent(sent_ns, 3);
