@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use futures_util::{SinkExt, StreamExt};
@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use crate::api::{Api, Login};
-use crate::leg::{Leg, Offered};
+use crate::leg::{Leg, Offered, Role};
 use crate::media::{Command, MediaHandle};
 use crate::notice::Notice;
 use crate::voice::BotId;
@@ -28,6 +28,10 @@ pub enum Order {
     Join(Join),
     /// Leave the call and let the leg go.
     Leave,
+    /// Lose the leg without a word and join with another one.
+    Reconnect(Join),
+    Mute,
+    Unmute,
 }
 
 /// How a bot joins.
@@ -36,10 +40,10 @@ pub struct Join {
     /// The chat's jid, and the call's number among ours.
     pub chat: String,
     pub call: usize,
-    /// Speaks as soon as he can; otherwise he joins muted.
-    pub is_talker: bool,
-    /// m=audio sections he offers, one voice each.
-    pub sections: usize,
+    /// A talker speaks as soon as he can; others join muted.
+    pub role: Role,
+    /// Asks for the call to be recorded once he is in it.
+    pub is_recorder: bool,
 }
 
 /// A person connected to the server.
@@ -50,6 +54,8 @@ pub struct Bot {
     media: MediaHandle,
     notices: mpsc::Sender<Notice>,
     place: Place,
+    /// Has still to ask for the recording.
+    is_recorder: bool,
 }
 
 enum Place {
@@ -80,6 +86,15 @@ struct Jsep {
     sdp: String,
 }
 
+/// Of a call's state, what a recorder needs.
+#[derive(Deserialize)]
+struct State<'a> {
+    #[serde(borrow)]
+    jid: Cow<'a, str>,
+    #[serde(borrow)]
+    uid: Cow<'a, str>,
+}
+
 #[derive(Deserialize)]
 struct Warning {
     message: Option<String>,
@@ -102,7 +117,8 @@ impl Bot {
         let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES);
         let opened = connect_async_with_config(url, Some(config), true).await;
         let (socket, _) = opened.context("the WebSocket was refused")?;
-        Ok(Self { id, server: api.address, socket, media, notices, place: Place::Outside })
+        let (server, place) = (api.address, Place::Outside);
+        Ok(Self { id, server, socket, media, notices, place, is_recorder: false })
     }
 
     /// Lives until its orders end; tells the conductor when it fails before that.
@@ -120,6 +136,12 @@ impl Bot {
                 order = orders.recv() => match order {
                     Some(Order::Join(join)) => self.join(join).await?,
                     Some(Order::Leave) => self.leave().await?,
+                    Some(Order::Reconnect(join)) => {
+                        self.media.tell(Command::Lose(self.id))?;
+                        self.join(join).await?;
+                    }
+                    Some(Order::Mute) => self.mute().await?,
+                    Some(Order::Unmute) => self.unmute().await?,
                     None => return Ok(self.socket.close(None).await?),
                 },
                 message = self.socket.next() => {
@@ -131,8 +153,9 @@ impl Bot {
     }
 
     async fn join(&mut self, join: Join) -> Result<()> {
-        let Join { chat, call, is_talker, sections } = join;
-        let offered = Leg::offer(self.id, call, is_talker, sections, self.server)?;
+        let Join { chat, call, role, is_recorder } = join;
+        let offered = Leg::offer(self.id, call, role, self.server)?;
+        self.is_recorder = is_recorder;
         let event = json!({
             "event": "client.call.offer",
             "confirm_id": format!("offer-{}", self.id),
@@ -140,7 +163,7 @@ impl Bot {
                 "jid": chat,
                 "sdp": offered.sdp,
                 "trickle": false,
-                "muted": !is_talker,
+                "muted": !role.is_talker,
                 "call_type": "audio",
             },
         });
@@ -156,7 +179,43 @@ impl Bot {
             return Ok(());
         };
         self.media.tell(Command::Release(self.id))?;
+        // What was said to him before is still under way.
+        tokio::time::sleep(GOODBYE).await;
         self.send("client.call.leave", json!({ "jid": chat })).await
+    }
+
+    /// Falls silent, and says so once what he said is surely at the server.
+    async fn mute(&mut self) -> Result<()> {
+        self.media.tell(Command::Mute(self.id))?;
+        tokio::time::sleep(GOODBYE).await;
+        self.tell_sound(true).await
+    }
+
+    async fn unmute(&mut self) -> Result<()> {
+        self.media.tell(Command::Unmute(self.id))?;
+        self.tell_sound(false).await
+    }
+
+    async fn tell_sound(&mut self, muted: bool) -> Result<()> {
+        let Place::Inside { chat } = &self.place else {
+            return Ok(());
+        };
+        let params = json!({ "jid": chat, "muted": muted });
+        self.send("client.call.sound", params).await
+    }
+
+    /// The first state of his call tells a recorder what to record.
+    async fn handle_state(&mut self, params: &str) -> Result<()> {
+        let Place::Inside { chat } = &self.place else {
+            return Ok(());
+        };
+        let State { jid, uid } = serde_json::from_str(params)?;
+        if *jid != **chat {
+            return Ok(());
+        }
+        self.is_recorder = false;
+        let params = json!({ "jid": jid, "uid": uid, "audiorecord": true });
+        self.send("client.call.record", params).await
     }
 
     async fn handle_message(&mut self, message: Message) -> Result<()> {
@@ -174,6 +233,7 @@ impl Bot {
         let params = event.params.map_or("{}", RawValue::get);
         match &*event.event {
             "server.call.sdp" | "server.call.answer" => self.handle_sdp(params),
+            "server.call.state" if self.is_recorder => self.handle_state(params).await,
             "server.warning" => self.handle_warning(params).await,
             "server.panic" => Err(anyhow!("server.panic {params}")),
             _ => Ok(()),
@@ -216,6 +276,9 @@ impl Bot {
     }
 }
 
+/// Between the last packet and the word that there are no more.
+const GOODBYE: Duration = Duration::from_millis(50);
+
 /// Room for a message in a thousand bots' sockets: the default of 128 KiB each would be the
 /// generator's greatest use of memory.
 const READ_BUFFER_BYTES: usize = 8 << 10;
@@ -230,9 +293,12 @@ mod tests {
     use crate::api::Team;
     use crate::far_end::FarEnd;
     use crate::media;
+    use crate::scenario::Scenario;
+
+    const ROLE: Role = Role { is_talker: true, sections: 1, light: None };
 
     const JOIN: fn() -> Join =
-        || Join { chat: "g-1".into(), call: 0, is_talker: true, sections: 1 };
+        || Join { chat: "g-1".into(), call: 0, role: ROLE, is_recorder: false };
 
     /// A bot, and the server's end of his socket.
     struct Line {
@@ -249,7 +315,9 @@ mod tests {
             let api = Api::find(&format!("http://127.0.0.1:{port}")).await.expect("an address");
             let login = Login { token: "secret".into(), team: Team { uid: "t".into() } };
             let (sender, notices) = mpsc::channel(16);
-            let (media, _) = media::start(sender.clone()).expect("a thread is to be had");
+            let scenario = Scenario { frame_ms: 20, ..Scenario::default() };
+            let (media, _) =
+                media::start(&scenario, sender.clone()).expect("a thread is to be had");
             let (orders, inbox) = mpsc::channel(2);
             let connecting = Bot::connect(0, &api, &login, media.clone(), sender);
             let accepting = async {
@@ -304,6 +372,26 @@ mod tests {
         assert_eq!((heard.talker, heard.seq), (0, 0));
         assert!(matches!(line.notices.recv().await, Some(Notice::Connected(0))));
         line.media.tell(Command::Stop).expect("the thread runs");
+    }
+
+    #[tokio::test]
+    async fn a_recorder_asks_for_his_calls_recording_once() {
+        let mut line = Line::open().await;
+        let join = Join { is_recorder: true, ..JOIN() };
+        line.orders.send(Order::Join(join)).await.expect("he listens");
+        let offer = line.read().await;
+        let mut far = FarEnd::open();
+        let sdp = far.answer(offer["params"]["sdp"].as_str().expect("an SDP"));
+        let jsep = json!({ "type": "answer", "sdp": sdp });
+        line.write(json!({ "event": "server.call.sdp", "params": { "jsep": jsep } })).await;
+        for (jid, uid) in [("g-2", "u-2"), ("g-1", "u-1"), ("g-1", "u-1")] {
+            let params = json!({ "jid": jid, "uid": uid, "onliners": [] });
+            line.write(json!({ "event": "server.call.state", "params": params })).await;
+        }
+        line.orders.send(Order::Unmute).await.expect("he listens");
+        let (record, sound) = (line.read().await, line.read().await);
+        assert_eq!(record["params"], json!({ "jid": "g-1", "uid": "u-1", "audiorecord": true }));
+        assert_eq!(sound["params"], json!({ "jid": "g-1", "muted": false }));
     }
 
     #[tokio::test]

@@ -31,23 +31,27 @@ pub fn of_process(pid: u32) -> Result<Duration> {
         .with_context(|| format!("{path} is not as expected"))
 }
 
-/// CPU time so far of a process's threads, by name; a number at a name's end is left out. Exact to
-/// the nanosecond, but without threads that have ended.
+/// A thread's name, a number at its end left out, and its CPU time so far.
+pub type Thread = (String, Duration);
+
+/// CPU time so far of a process's threads, by their ids. Exact to the nanosecond, but without
+/// threads that have ended.
 ///
 /// # Errors
 /// When there is no such process.
-pub fn of_threads(pid: u32) -> Result<BTreeMap<String, Duration>> {
+pub fn of_threads(pid: u32) -> Result<BTreeMap<u32, Thread>> {
     let path = format!("/proc/{pid}/task");
     let mut threads = BTreeMap::new();
     for task in fs::read_dir(&path).with_context(|| path.clone())? {
-        let task = task?.path();
-        let read = |name: &str| fs::read_to_string(task.join(name));
+        let task = task?;
+        let id = task.file_name().to_str().and_then(|name| name.parse().ok()).unwrap_or(0);
+        let read = |name: &str| fs::read_to_string(task.path().join(name));
         // It may end while it is looked at.
         let (Ok(name), Ok(spent)) = (read("comm"), read("schedstat")) else { continue };
         let spent = spent.split_ascii_whitespace().next().and_then(|spent| spent.parse().ok());
         let name = name.trim_end().trim_end_matches(|end: char| end.is_ascii_digit());
-        *threads.entry(name.trim_end_matches('-').to_owned()).or_default() +=
-            Duration::from_nanos(spent.unwrap_or(0));
+        let name = name.trim_end_matches('-').to_owned();
+        threads.insert(id, (name, Duration::from_nanos(spent.unwrap_or(0))));
     }
     Ok(threads)
 }
@@ -127,7 +131,8 @@ mod tests {
         };
         let thread = std::thread::Builder::new().name("worker-7".into()).spawn(work).unwrap();
         begins.recv().unwrap();
-        assert!(of_threads(std::process::id()).unwrap().contains_key("worker"));
+        let threads = of_threads(std::process::id()).unwrap();
+        assert!(threads.values().any(|(name, _)| name == "worker"));
         drop(end);
         thread.join().unwrap();
     }

@@ -13,24 +13,29 @@ use crate::bot::{Bot, Join, Order};
 use crate::media::MediaHandle;
 use crate::notice::Notice;
 use crate::voice::BotId;
+use crate::watch::Watch;
 
 /// Everybody who takes part.
-pub struct Crowd {
+pub struct Crowd<'a> {
     api: Api,
     media: MediaHandle,
     sender: mpsc::Sender<Notice>,
     notices: mpsc::Receiver<Notice>,
     orders: HashMap<BotId, mpsc::Sender<Order>>,
     next_bot: BotId,
+    pub watch: Watch<'a>,
     connected: HashSet<BotId>,
+    /// Connections of those who had one before.
+    reconnected: usize,
     failed: HashMap<BotId, String>,
     /// Warnings of the server, how often each.
     warnings: HashMap<String, usize>,
 }
 
-impl Crowd {
+impl<'a> Crowd<'a> {
     pub fn new(
         api: Api,
+        watch: Watch<'a>,
         media: MediaHandle,
         sender: mpsc::Sender<Notice>,
         notices: mpsc::Receiver<Notice>,
@@ -42,7 +47,9 @@ impl Crowd {
             notices,
             orders: HashMap::new(),
             next_bot: 0,
+            watch,
             connected: HashSet::new(),
+            reconnected: 0,
             failed: HashMap::new(),
             warnings: HashMap::new(),
         }
@@ -61,6 +68,7 @@ impl Crowd {
         self.next_bot = waiting.end;
         let mut arriving = JoinSet::new();
         let mut logins = Vec::with_capacity(count);
+        self.watch.view.begin("logging in", count);
         loop {
             while arriving.len() < DOORS
                 && let Some(id) = waiting.next()
@@ -80,6 +88,7 @@ impl Crowd {
             tokio::spawn(bot.run(inbox));
             self.orders.insert(id, orders);
             logins.push((id, login));
+            self.watch.view.advance(logins.len());
         }
         logins.sort_by_key(|(id, _)| *id);
         Ok(logins)
@@ -103,9 +112,12 @@ impl Crowd {
     /// Lets the bots join one after another, `pause` apart, and waits until each is in or failed.
     pub async fn join(&mut self, joins: Vec<(BotId, Join)>, pause: Duration) {
         let bots: Vec<BotId> = joins.iter().map(|(bot, _)| *bot).collect();
-        for (bot, join) in joins {
+        self.watch.view.begin("joining", bots.len());
+        let start = Instant::now();
+        for (at, (bot, join)) in (1..).zip(joins) {
             self.order(bot, Order::Join(join)).await;
-            self.listen(pause).await;
+            self.listen_until(start + pause * at).await;
+            self.watch.view.advance(at as usize);
         }
         let deadline = Instant::now() + PATIENCE;
         while bots.iter().any(|bot| self.is_pending(*bot)) {
@@ -126,17 +138,31 @@ impl Crowd {
 
     /// Takes notices for a while.
     pub async fn listen(&mut self, time: Duration) {
-        let deadline = Instant::now() + time;
+        self.listen_until(Instant::now() + time).await;
+    }
+
+    /// Takes notices until the deadline.
+    pub async fn listen_until(&mut self, deadline: Instant) {
         while self.notice(deadline).await.is_some() {}
     }
 
     /// The next notice, or `None` at the deadline.
     pub async fn notice(&mut self, deadline: Instant) -> Option<Notice> {
-        let notice = timeout_at(deadline, self.notices.recv()).await.ok()??;
+        let notice = loop {
+            let tick = self.watch.next_tick();
+            if tick <= Instant::now() {
+                self.watch.tick(self.connected.len());
+            } else if let Ok(notice) = timeout_at(deadline.min(tick), self.notices.recv()).await {
+                break notice?;
+            } else if deadline <= Instant::now() {
+                return None;
+            }
+        };
         match &notice {
             Notice::Connected(bot) => {
-                self.connected.insert(*bot);
+                self.reconnected += usize::from(!self.connected.insert(*bot));
             }
+            Notice::Second(second) => self.watch.show(Some(second)),
             Notice::Failed { bot, why } => {
                 self.failed.insert(*bot, why.clone());
             }
@@ -150,6 +176,10 @@ impl Crowd {
 
     pub fn connected(&self) -> usize {
         self.connected.len()
+    }
+
+    pub fn reconnected(&self) -> usize {
+        self.reconnected
     }
 
     pub fn failed(&self) -> usize {
@@ -189,8 +219,8 @@ async fn arrive(
 /// Bots logging in at the same time.
 const DOORS: usize = 16;
 
-/// Orders that wait for one bot at most: join and leave.
-const ORDERS: usize = 2;
+/// Orders that wait for one bot at most.
+const ORDERS: usize = 4;
 
 /// How long a join may take before it counts as failed.
 const PATIENCE: Duration = Duration::from_secs(20);

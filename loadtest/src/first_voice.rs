@@ -5,25 +5,33 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::time::Instant;
 
-use crate::Args;
 use crate::bot::{Join, Order};
 use crate::crowd::Crowd;
+use crate::leg::Role;
 use crate::notice::Notice;
 use crate::report::FirstVoice;
+use crate::scenario::Scenario;
 use crate::tally::Times;
 
 /// Seats `listeners` muted onliners in a call; then joiners come, talk and go, one at a time.
 ///
 /// # Errors
 /// When the server cannot be reached or goes away.
-pub async fn run(args: &Args, crowd: &mut Crowd, listeners: usize) -> Result<FirstVoice> {
+pub async fn run(
+    scenario: &Scenario,
+    crowd: &mut Crowd<'_>,
+    listeners: usize,
+) -> Result<FirstVoice> {
     let seated = crowd.invite(listeners).await?;
     let (_, first) = seated.first().context("first voice needs a listener")?;
     let chat = crowd.make_group(first, "First voice").await?;
-    let sections = args.sections.unwrap_or(SECTIONS);
-    let joining = |is_talker| Join { chat: chat.clone(), call: 0, is_talker, sections };
+    let sections = scenario.sections.max(SECTIONS);
+    let joining = |is_talker| {
+        let role = Role { is_talker, sections, light: None };
+        Join { chat: chat.clone(), call: 0, role, is_recorder: false }
+    };
     let joins = seated.iter().map(|(bot, _)| (*bot, joining(false))).collect();
-    crowd.join(joins, args.pause()).await;
+    crowd.join(joins, scenario.pause()).await;
 
     let mut after_offer = Times::default();
     let (mut unheard, mut clipped) = (0, 0);
@@ -46,7 +54,7 @@ pub async fn run(args: &Args, crowd: &mut Crowd, listeners: usize) -> Result<Fir
     Ok(FirstVoice { onliners: listeners, joiners: JOINERS, after_offer, unheard, clipped })
 }
 
-async fn first_heard(crowd: &mut Crowd, joiner: u32) -> Option<(Duration, u32)> {
+async fn first_heard(crowd: &mut Crowd<'_>, joiner: u32) -> Option<(Duration, u32)> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match crowd.notice(deadline).await? {

@@ -14,6 +14,8 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::{Extension, ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
+use crate::light::Header;
+use crate::network::{Fate, Network, Way};
 use crate::voice::{self, BotId, FRAME_SAMPLES, Frame, LEVEL_DBOV, nanos};
 
 /// What a leg reports while it is driven.
@@ -39,6 +41,13 @@ pub struct Leg {
     /// Number of the call it is in, from 0.
     pub call: usize,
     pub is_talker: bool,
+    /// Decrypts one packet in so many, and sends no reports of what it has received: they would
+    /// be wrong.
+    pub light: Option<u32>,
+    /// One voice each.
+    pub sections: usize,
+    /// RTP packets that the simulated network lost on their way out.
+    pub lost_packets: u32,
     /// When its offer was handed to the WebSocket, and when the answer was read.
     pub offered_at: Instant,
     pub answered_at: Instant,
@@ -49,22 +58,28 @@ pub struct Leg {
     rtc: Rtc,
     mid: Mid,
     pt: Pt,
-    next_seq: u32,
+    /// Of its next frame; a bot that comes back counts on.
+    pub next_seq: u32,
+    packets: u64,
+    time: u32,
+}
+
+/// What a leg is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Role {
+    pub is_talker: bool,
+    /// m=audio sections it offers, one voice each.
+    pub sections: usize,
+    pub light: Option<u32>,
 }
 
 /// First RTP sequence number of a talker: not 0, so that the server's rewriting shows.
 const FIRST_SEQUENCE: u64 = 1_000;
 
 impl Leg {
-    /// Opens a socket towards `server` and makes an offer of `sections` audio sections: the first
-    /// to speak and hear, the others only to hear, so that nothing is renegotiated later.
-    pub fn offer(
-        bot: BotId,
-        call: usize,
-        is_talker: bool,
-        sections: usize,
-        server: SocketAddr,
-    ) -> Result<Offered> {
+    /// Opens a socket towards `server` and makes an offer of its audio sections: the first to speak and hear, the others only to hear, so that nothing is renegotiated later.
+    pub fn offer(bot: BotId, call: usize, role: Role, server: SocketAddr) -> Result<Offered> {
+        let Role { is_talker, sections, light } = role;
         let socket = UdpSocket::bind((source_towards(server)?, 0)).context("no UDP socket")?;
         socket.set_nonblocking(true)?;
         let local = socket.local_addr()?;
@@ -89,6 +104,9 @@ impl Leg {
             bot,
             call,
             is_talker,
+            light,
+            sections,
+            lost_packets: 0,
             offered_at: now,
             answered_at: now,
             wake_at: now,
@@ -98,6 +116,8 @@ impl Leg {
             mid,
             pt: Pt::from(0),
             next_seq: 0,
+            packets: 0,
+            time: 0,
         };
         Ok(Offered { leg, pending, sdp: offer.to_sdp_string() })
     }
@@ -121,28 +141,29 @@ impl Leg {
         Ok(self.rtc.handle_input(Input::Timeout(now))?)
     }
 
-    /// Queues the talker's next frame, stamped `now`.
+    /// Queues the talker's next packet of `frames`, stamped `now`, after `silent` frames in which
+    /// he said nothing.
     ///
     /// # Errors
     /// When the answer left the talker no section to speak in.
-    pub fn speak(&mut self, now: Instant) -> Result<()> {
-        let frame = Frame { talker: self.bot, seq: self.next_seq, sent_ns: nanos(now) };
+    pub fn speak(&mut self, now: Instant, frames: u32, silent: u32) -> Result<()> {
+        let sent_ns = nanos(now);
+        let frame = |seq| Frame { talker: self.bot, seq, sent_ns };
+        let said: Vec<Frame> = (self.next_seq..self.next_seq + frames).map(frame).collect();
         let level = ExtensionValues {
             audio_level: Some(LEVEL_DBOV),
             voice_activity: Some(true),
             ..ExtensionValues::default()
         };
-        let write = RtpWrite::new(
-            self.pt,
-            (FIRST_SEQUENCE + u64::from(self.next_seq)).into(),
-            self.next_seq.wrapping_mul(FRAME_SAMPLES),
-            now,
-            voice::payload(&[frame]),
-        );
+        self.time = self.time.wrapping_add(silent * FRAME_SAMPLES);
+        let number = (FIRST_SEQUENCE + self.packets).into();
+        let write = RtpWrite::new(self.pt, number, self.time, now, voice::payload(&said));
         let mut api = self.rtc.direct_api();
         let stream = api.stream_tx_by_mid(self.mid, None).context("the answer takes no voice")?;
-        stream.write_rtp(write.ext_vals(level).marker(self.next_seq == 0));
-        self.next_seq += 1;
+        stream.write_rtp(write.ext_vals(level).marker(self.packets == 0 || silent > 0));
+        self.next_seq += frames;
+        self.packets += 1;
+        self.time = self.time.wrapping_add(frames * FRAME_SAMPLES);
         self.handle_timeout(now)
     }
 
@@ -155,16 +176,15 @@ impl Leg {
     }
 
     /// Sends what is to be sent and tells what happened, until str0m only waits.
-    pub fn drive(&mut self, mut tell: impl FnMut(Happening)) {
+    pub fn drive(&mut self, network: &mut Network, mut tell: impl FnMut(Happening)) {
         loop {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => {
                     self.wake_at = at;
                     return;
                 }
-                // A datagram the kernel has no room for is lost like one on the way.
                 Ok(Output::Transmit(datagram)) => {
-                    let _ = self.socket.send_to(&datagram.contents, datagram.destination);
+                    self.send(network, datagram.destination, &datagram.contents);
                 }
                 Ok(Output::Event(Event::Connected)) => tell(Happening::Connected),
                 Ok(Output::Event(Event::RtpPacket(packet))) => {
@@ -181,6 +201,25 @@ impl Leg {
             }
         }
     }
+}
+
+impl Leg {
+    fn send(&mut self, network: &mut Network, to: SocketAddr, bytes: &[u8]) {
+        if self.light.is_some() && is_rtcp(bytes) {
+            return;
+        }
+        match network.fate() {
+            // A datagram the kernel has no room for is lost like one on the way.
+            Fate::Passes => drop(self.socket.send_to(bytes, to)),
+            Fate::Late(by) => network.keep(Instant::now() + by, self.bot, Way::To(to), bytes),
+            Fate::Lost => self.lost_packets += u32::from(Header::read(bytes).is_some()),
+        }
+    }
+}
+
+/// By its first two bytes (RFC 7983, RFC 5761 section 4).
+fn is_rtcp(bytes: &[u8]) -> bool {
+    matches!(bytes, [128..=191, 192..=223, ..])
 }
 
 impl Offered {
@@ -262,10 +301,12 @@ mod tests {
         assert_eq!(one_path(ANSWER, [192, 0, 2, 1].into()), ANSWER);
     }
 
+    const ROLE: Role = Role { is_talker: true, sections: 3, light: None };
+
     #[test]
     fn an_offer_has_one_section_to_speak_in_and_the_rest_to_hear() {
         let server = SocketAddr::from(([127, 0, 0, 1], 9));
-        let offered = Leg::offer(0, 0, true, 3, server).expect("loopback has sockets");
+        let offered = Leg::offer(0, 0, ROLE, server).expect("loopback has sockets");
         let lines = |wanted: &str| offered.sdp.lines().filter(|line| *line == wanted).count();
         assert_eq!((lines("a=sendrecv"), lines("a=recvonly")), (1, 2));
     }

@@ -1,136 +1,185 @@
-//! The load: calls full of onliners, a few of them talking, and one window in which it is measured.
+//! The load: calls full of onliners, a few of them talking, and a window in which it is measured.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tokio::time::Instant;
 
-use crate::Args;
+use crate::api::Login;
 use crate::bot::Join;
+use crate::cost::{Generator, Memory, Spent};
 use crate::cpu;
 use crate::crowd::Crowd;
-use crate::notice::{Measured, Notice};
-use crate::report::{Generator, Load, ServerCost, Voices};
+use crate::leg::Role;
+use crate::media::Command;
+use crate::notice::{LastSecond, Measured, Notice};
+use crate::report::{GapsFound, LightLegs, Load, Point, VoicePoint, Voices};
+use crate::scenario::Scenario;
 use crate::server::Server;
+use crate::stir::Stir;
 use crate::voice::BotId;
 
-/// CPU time and memory over the window.
-struct Window {
-    measured: Measured,
-    server_cpu: Option<Duration>,
-    /// Of each kind of thread, over the window.
-    threads: BTreeMap<String, Duration>,
-    own_cpu: Duration,
-    steady_kib: Option<u64>,
+/// Calls that can be filled further, and measured again.
+pub struct Calls<'a> {
+    scenario: &'a Scenario,
+    server: &'a Server,
+    is_pinned: bool,
+    /// Jids, by call number.
+    chats: Vec<String>,
+    people: Vec<(BotId, Join)>,
+    memory: Memory,
 }
 
-/// Fills the calls, measures, and leaves the crowd where it is.
-///
-/// # Errors
-/// When the server cannot be reached or goes away.
-pub async fn run(args: &Args, crowd: &mut Crowd, server: &Server) -> Result<Load> {
-    let idle_kib = server.resident_kib()?;
-    let (talkers, listeners) = invite(args, crowd).await?;
-    crowd.listen(SETTLE).await;
-    let connected_kib = server.resident_kib()?;
-    let pause = args.pause();
-    crowd.join(talkers, pause).await;
-    crowd.join(listeners, pause).await;
-    crowd.listen(WARM_UP).await;
-    let window = measure(args, crowd, server).await?;
-    let onliners = crowd.connected();
-    let tally = &window.measured.tally;
-    let server = server_cost(&window, [idle_kib, connected_kib], onliners);
-    Ok(Load {
-        calls: args.calls,
-        onliners: args.onliners,
-        talking: args.talking,
-        seconds: args.seconds,
-        voices: Voices::of(tally),
-        latency: tally.latency.spread(),
-        server,
-        generator: Generator::of(args, window.own_cpu, window.measured.media_cpu, tally.sent),
-    })
-}
+impl<'a> Calls<'a> {
+    pub fn new(scenario: &'a Scenario, server: &'a Server, is_pinned: bool) -> Self {
+        let (chats, people, memory) = (Vec::new(), Vec::new(), Memory::default());
+        Self { scenario, server, is_pinned, chats, people, memory }
+    }
 
-/// Opens everybody's socket and makes the groups: who joins as a talker, who as a listener.
-async fn invite(
-    args: &Args,
-    crowd: &mut Crowd,
-) -> Result<(Vec<(BotId, Join)>, Vec<(BotId, Join)>)> {
-    let logins = crowd.invite(args.calls * args.onliners).await?;
-    let mut joins = Vec::with_capacity(logins.len());
-    for (call, members) in logins.chunks(args.onliners).enumerate() {
+    /// Fills every call up to `onliners`: the talkers first, then those who only listen.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or goes away.
+    pub async fn fill(&mut self, crowd: &mut Crowd<'_>, onliners: usize) -> Result<()> {
+        let before_kib = self.server.resident_kib()?;
+        let present = self.people.len() / self.scenario.calls;
+        let more = onliners.saturating_sub(present);
+        let logins = crowd.invite(self.scenario.calls * more).await?;
+        let mut joins = Vec::with_capacity(logins.len());
+        for (call, members) in logins.chunks(more.max(1)).enumerate() {
+            let chat = self.chat(crowd, call, members).await?;
+            for (place, (bot, _)) in (present..).zip(members) {
+                joins.push((*bot, self.join(chat.clone(), call, place)));
+            }
+        }
+        crowd.listen(SETTLE).await;
+        self.memory.note_sockets(before_kib, self.server.resident_kib()?);
+        self.people.extend(joins.iter().cloned());
+        let (talkers, listeners): (Vec<_>, Vec<_>) =
+            joins.into_iter().partition(|(_, join)| join.role.is_talker);
+        crowd.join(talkers, self.scenario.pause()).await;
+        crowd.join(listeners, self.scenario.pause()).await;
+        crowd.listen(WARM_UP).await;
+        Ok(())
+    }
+
+    async fn chat(
+        &mut self,
+        crowd: &Crowd<'_>,
+        call: usize,
+        members: &[(BotId, Login)],
+    ) -> Result<String> {
+        if let Some(chat) = self.chats.get(call) {
+            return Ok(chat.clone());
+        }
         let (_, first) = members.first().context("a call has at least one onliner")?;
         let chat = crowd.make_group(first, &format!("Load {call}")).await?;
-        for (place, (bot, _)) in members.iter().enumerate() {
-            let is_talker = place < args.talking;
-            let sections = args.sections.unwrap_or(args.talking.max(1));
-            joins.push((*bot, Join { chat: chat.clone(), call, is_talker, sections }));
-        }
+        self.chats.push(chat.clone());
+        Ok(chat)
     }
-    Ok(joins.into_iter().partition(|(_, join)| join.is_talker))
+
+    fn join(&self, chat: String, call: usize, place: usize) -> Join {
+        let Scenario { talking, sections, light, record, .. } = *self.scenario;
+        let is_talker = place < talking;
+        let role = Role { is_talker, sections, light: light.filter(|_| !is_talker) };
+        Join { chat, call, role, is_recorder: record && place == 0 }
+    }
+
+    /// Measures for the length of a window.
+    ///
+    /// # Errors
+    /// When the server goes away.
+    pub async fn measure(&mut self, crowd: &mut Crowd<'_>) -> Result<Load> {
+        let length = self.scenario.window();
+        crowd.watch.view.begin("measuring", self.scenario.seconds as usize);
+        let (server, own) = (Spent::of(self.server)?, cpu::of_this_process());
+        crowd.watch.begin_window();
+        crowd.media().tell(Command::Measure(length))?;
+        self.stir(crowd, Instant::now() + length).await;
+        let (own, spent) = (cpu::of_this_process() - own, Spent::of(self.server)?);
+        let steady_kib = self.server.resident_kib()?;
+        let measured = finish(crowd).await?;
+        let Measured { tally, media_cpu } = measured;
+        let (onliners, light) = (self.people.len(), self.light_legs());
+        let spent = spent.since(&server, length);
+        let generator = Generator {
+            process: own,
+            media_thread: media_cpu,
+            is_pinned: self.is_pinned,
+            legs: onliners,
+        };
+        let series = series(crowd, &tally.seconds)?;
+        crowd.watch.end_window();
+        Ok(Load {
+            onliners,
+            voices: Voices::of(&tally),
+            latency: tally.latency.spread(),
+            latency_steps: tally.latency.steps(LATENCY_STEPS),
+            gaps: GapsFound::of(&tally, self.scenario),
+            light: (light > 0).then(|| LightLegs::of(&tally, light)),
+            server: spent.and_then(|spent| self.memory.cost(&spent, &tally, onliners, steady_kib)),
+            generator: generator.report(&tally, length),
+            series,
+        })
+    }
+
+    fn light_legs(&self) -> usize {
+        self.people.iter().filter(|(_, join)| join.role.light.is_some()).count()
+    }
+
+    /// Lets people come and go until the window is over.
+    async fn stir(&self, crowd: &mut Crowd<'_>, until: Instant) {
+        let mut stir = Stir::new(self.scenario, &self.people, Instant::now());
+        while let Some(due) = stir.due().filter(|due| *due < until) {
+            crowd.listen_until(due).await;
+            stir.act(crowd, due).await;
+        }
+        crowd.listen_until(until).await;
+        // Whoever is away comes back.
+        stir.act(crowd, until + WARM_UP).await;
+    }
 }
 
-async fn measure(args: &Args, crowd: &mut Crowd, server: &Server) -> Result<Window> {
-    let length = args.window();
-    let (server_before, own_before) = (server.cpu()?, cpu::of_this_process());
-    let threads_before = server.threads()?;
-    crowd.media().tell(crate::media::Command::Measure(length))?;
-    crowd.listen(length).await;
-    let (server_after, own_after) = (server.cpu()?, cpu::of_this_process());
-    let threads = server.threads()?.into_iter().map(|(name, after)| {
-        let before = threads_before.get(&name).copied().unwrap_or_default();
-        (name, after.saturating_sub(before))
-    });
-    let threads = threads.collect();
-    let steady_kib = server.resident_kib()?;
-    let deadline = Instant::now() + SETTLE * 10;
+async fn finish(crowd: &mut Crowd<'_>) -> Result<Measured> {
+    let deadline = Instant::now() + PATIENCE;
     loop {
         match crowd.notice(deadline).await {
             Some(Notice::Measured(measured)) => {
-                return Ok(Window {
-                    measured: *measured,
-                    server_cpu: server_after
-                        .zip(server_before)
-                        .map(|(after, before)| after - before),
-                    threads,
-                    own_cpu: own_after - own_before,
-                    steady_kib,
-                });
+                let last = measured.tally.seconds.last();
+                last.into_iter().for_each(|last| crowd.watch.show(Some(&LastSecond::of(last))));
+                crowd.watch.view.end();
+                return Ok(*measured);
             }
             Some(_) => {}
-            None => anyhow::bail!("the media thread did not finish its window"),
+            None => bail!("the media thread did not finish its window"),
         }
     }
 }
 
-fn server_cost(
-    window: &Window,
-    before_kib: [Option<u64>; 2],
-    onliners: usize,
-) -> Option<ServerCost> {
-    let tally = &window.measured.tally;
-    let cpu = window.server_cpu?;
-    let [idle_kib, connected_kib] = [before_kib[0]?, before_kib[1]?];
-    let steady_kib = window.steady_kib?;
-    let share = |kib: u64, base: u64| (kib as f64 - base as f64) / onliners.max(1) as f64;
-    Some(ServerCost {
-        cpu_seconds: cpu.as_secs_f64(),
-        us_per_packet: cpu.as_secs_f64() * 1e6 / tally.packets.max(1) as f64,
-        threads_ms: window
-            .threads
-            .iter()
-            .map(|(name, spent)| (name.clone(), spent.as_secs_f64() * 1e3))
-            .collect(),
-        idle_kib,
-        connected_kib,
-        steady_kib,
-        kib_per_socket: share(connected_kib, idle_kib),
-        kib_per_leg: share(steady_kib, connected_kib),
-        kib_per_onliner: share(steady_kib, idle_kib),
-    })
+/// What was seen of the server beside what was heard.
+fn series(crowd: &Crowd<'_>, seconds: &[crate::tally::Second]) -> Result<Vec<Point>> {
+    let (samples, window) = crowd.watch.samples()?;
+    let mut points = Vec::with_capacity(samples.len());
+    let mut before = 0;
+    for (at, sample) in samples.iter().enumerate().take(window + seconds.len()) {
+        let voice = at.checked_sub(window).and_then(|at| seconds.get(at));
+        points.push(Point {
+            at_s: sample.at_s,
+            joined: sample.joined,
+            joins: sample.joined.saturating_sub(before),
+            server_cpu_percent: sample.server_cpu_percent,
+            server_kib: sample.server_kib,
+            generator_cpu_percent: sample.generator_cpu_percent,
+            voice: voice.map(|second| VoicePoint {
+                heard: second.heard,
+                packets: second.packets,
+                lost_percent: second.lost_percent(),
+                latency: second.latency.spread(),
+            }),
+        });
+        before = sample.joined;
+    }
+    Ok(points)
 }
 
 /// Before memory is read: what the server does about new sockets is done.
@@ -138,3 +187,9 @@ const SETTLE: Duration = Duration::from_secs(1);
 
 /// Between the last join and the window.
 const WARM_UP: Duration = Duration::from_secs(2);
+
+/// How long the end of a window may be late.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Steps of the latency's distribution: enough for a plot.
+const LATENCY_STEPS: u64 = 60;

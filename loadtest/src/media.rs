@@ -16,8 +16,11 @@ use rustix::event::{EventfdFlags, epoll, eventfd};
 use tokio::sync::mpsc;
 
 use crate::leg::Leg;
+use crate::network::Network;
 use crate::notice::Notice;
+use crate::scenario::Scenario;
 use crate::seats::Seats;
+use crate::speech::Speech;
 use crate::tally::Joins;
 use crate::voice::BotId;
 
@@ -27,6 +30,10 @@ pub enum Command {
     Adopt(Box<Leg>),
     /// Close a bot's leg.
     Release(BotId),
+    /// Forget a bot's leg, as if its network were gone.
+    Lose(BotId),
+    Mute(BotId),
+    Unmute(BotId),
     /// Tally the packets sent during this time from now; [`Notice::Measured`] follows.
     Measure(Duration),
     /// End the thread.
@@ -55,7 +62,13 @@ impl MediaHandle {
 }
 
 /// Starts the thread; it ends with [`Command::Stop`] and gives the join times.
-pub fn start(notices: mpsc::Sender<Notice>) -> Result<(MediaHandle, JoinHandle<Joins>)> {
+pub fn start(
+    scenario: &Scenario,
+    notices: mpsc::Sender<Notice>,
+) -> Result<(MediaHandle, JoinHandle<Joins>)> {
+    let Scenario { frame_ms, talk_spurts, loss_percent, jitter_ms, seed, .. } = *scenario;
+    let speech = Speech::new(frame_ms, talk_spurts, seed);
+    let network = Network::new(loss_percent, jitter_ms, seed);
     let (sender, commands) = sync_channel(COMMANDS);
     let bell = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
@@ -64,7 +77,7 @@ pub fn start(notices: mpsc::Sender<Notice>) -> Result<(MediaHandle, JoinHandle<J
         epoll,
         bell: Arc::clone(&bell),
         commands,
-        seats: Seats::new(notices),
+        seats: Seats::new(speech, network, notices),
         unread: Unread::default(),
         scratch: vec![0; DATAGRAM_BYTES],
     };
@@ -151,6 +164,9 @@ impl Media {
             match command {
                 Command::Adopt(leg) => self.adopt(now, *leg),
                 Command::Release(bot) => self.seats.release(now, bot),
+                Command::Lose(bot) => self.seats.lose(bot),
+                Command::Mute(bot) => self.seats.mute(now, bot),
+                Command::Unmute(bot) => self.seats.unmute(now, bot),
                 Command::Measure(length) => self.seats.measure(now, length),
                 Command::Stop => return Turn::Last,
             }
@@ -232,7 +248,10 @@ const IDLE: Duration = Duration::ZERO;
 mod tests {
     use super::*;
     use crate::far_end::FarEnd;
+    use crate::leg::Role;
     use crate::voice::{Frame, nanos};
+
+    const ROLE: Role = Role { is_talker: true, sections: 1, light: None };
 
     /// The talker of the far end.
     const OTHER: BotId = 7;
@@ -240,9 +259,10 @@ mod tests {
     #[test]
     fn a_talker_is_heard_from_his_first_packet_and_hears_the_far_end_once_a_frame() {
         let (sender, mut notices) = mpsc::channel(64);
-        let (media, thread) = start(sender).expect("epoll and a thread are to be had");
+        let scenario = Scenario { frame_ms: 20, ..Scenario::default() };
+        let (media, thread) = start(&scenario, sender).expect("epoll and a thread are to be had");
         let mut far = FarEnd::open();
-        let offered = Leg::offer(0, 0, true, 1, far.address()).expect("loopback has sockets");
+        let offered = Leg::offer(0, 0, ROLE, far.address()).expect("loopback has sockets");
         let answer = far.answer(&offered.sdp);
         let leg = offered.answer(&answer, far.address().ip(), Instant::now()).expect("Opus");
         media.tell(Command::Adopt(Box::new(leg))).expect("the thread runs");
@@ -263,12 +283,15 @@ mod tests {
             far.hear();
             match notices.try_recv() {
                 Ok(Notice::Measured(measured)) => break measured.tally,
-                Ok(Notice::FirstVoice { .. }) | Err(_) => {}
+                Ok(Notice::FirstVoice { .. } | Notice::Second(_)) | Err(_) => {}
                 Ok(other) => panic!("{other:?}"),
             }
         };
-        assert_eq!((tally.heard, tally.packets, tally.duplicates, tally.corrupted), (4, 3, 1, 0));
-        assert!(tally.sent > 0 && tally.expected == 0, "he is alone in his call: {tally:?}");
+        assert_eq!(
+            (tally.heard(), tally.packets(), tally.duplicates, tally.corrupted),
+            (4, 3, 1, 0)
+        );
+        assert!(tally.sent > 0 && tally.expected() == 0, "he is alone in his call: {tally:?}");
 
         media.tell(Command::Stop).expect("the thread runs");
         let joins = thread.join().expect("no panic");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::tally::Tally;
+use crate::tally::{Second, Spread, Tally};
 use crate::voice::BotId;
 
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub enum Notice {
     },
     /// The server warned a bot about one of its events.
     Warned { message: String },
+    /// A second of the window is over.
+    Second(LastSecond),
     /// The window asked for is over.
     Measured(Box<Measured>),
 }
@@ -31,4 +33,22 @@ pub struct Measured {
     pub tally: Tally,
     /// CPU time the media thread took within the window.
     pub media_cpu: Duration,
+}
+
+/// The last second of a window that goes on.
+#[derive(Clone, Debug)]
+pub struct LastSecond {
+    pub heard: u64,
+    pub lost_percent: f64,
+    pub latency: Spread,
+}
+
+impl LastSecond {
+    pub fn of(second: &Second) -> Self {
+        Self {
+            heard: second.heard,
+            lost_percent: second.lost_percent(),
+            latency: second.latency.spread(),
+        }
+    }
 }

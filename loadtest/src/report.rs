@@ -1,54 +1,67 @@
-//! The report: figures with their units in their names, as JSON and as a table.
+//! The report: figures with their units in their names. `version` changes when one of them
+//! changes its meaning or goes; new ones may come at any time.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Display, Formatter};
-use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::Args;
+use crate::scenario::Scenario;
 use crate::tally::{Joins, Spread, Tally};
 use crate::voice::FRAME;
 
+/// Of the JSON.
+pub const VERSION: u32 = 1;
+
 /// Everything one run found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Report {
+    pub version: u32,
+    pub scenario: Scenario,
     pub joined: usize,
     pub failed: usize,
+    /// Connections of those who had left or lost one.
+    pub reconnected: usize,
     pub join: JoinTimes,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<Load>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_voice: Option<FirstVoice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
     /// Failures and warnings, how often each.
     pub complaints: Vec<String>,
 }
 
 /// From the offer on.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct JoinTimes {
     pub answered: Spread,
     pub connected: Spread,
     pub first_heard: Spread,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Load {
-    pub calls: usize,
-    /// A call.
+    /// In all calls.
     pub onliners: usize,
-    /// A call.
-    pub talking: usize,
-    pub seconds: u64,
     pub voices: Voices,
     /// From the talker's socket to the listener's.
     pub latency: Spread,
+    /// Its distribution: how many took up to so many milliseconds, and more than the one before.
+    pub latency_steps: Vec<(f64, u64)>,
+    /// Where each voice has a section.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gaps: Option<GapsFound>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub light: Option<LightLegs>,
     pub server: Option<ServerCost>,
     pub generator: Generator,
+    /// Since the first login.
+    pub series: Vec<Point>,
 }
 
 /// Frames of the window, and the packets in which they came.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Voices {
     pub sent: u64,
     pub expected: u64,
@@ -56,17 +69,46 @@ pub struct Voices {
     pub packets: u64,
     pub lost: u64,
     pub lost_percent: f64,
+    /// Of the lost ones: by the simulated network.
+    pub injected: u64,
     pub duplicates: u64,
     pub corrupted: u64,
     pub refused: u64,
     pub echoed: u64,
 }
 
-#[derive(Debug, Serialize)]
+/// Two or more frames missing in a row, between two that one listener heard of one talker. Where
+/// legs are light: packets.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct GapsFound {
+    pub count: u64,
+    pub longest_ms: f64,
+}
+
+/// Legs that count most packets by their headers.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct LightLegs {
+    pub legs: usize,
+    pub packets: u64,
+    pub decrypted: u64,
+    /// By their numbers.
+    pub lost_packets: u64,
+    pub heard: u64,
+    pub expected: u64,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
 pub struct ServerCost {
     pub cpu_seconds: f64,
+    /// Of one core.
+    pub cpu_percent: f64,
+    pub busiest_thread_percent: f64,
     /// CPU microseconds per packet that a listener got.
     pub us_per_packet: f64,
+    /// CPU microseconds per frame that a listener heard.
+    pub us_per_frame: f64,
+    /// CPU microseconds per onliner and second of the window.
+    pub us_per_listener_second: f64,
     /// CPU milliseconds of each kind of thread, by name.
     pub threads_ms: BTreeMap<String, f64>,
     pub idle_kib: u64,
@@ -79,17 +121,44 @@ pub struct ServerCost {
 }
 
 /// The load generator's own part.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Generator {
     pub media_thread_percent: f64,
     pub process_percent: f64,
+    /// Legs that a core of this machine carries so, by the process's CPU time.
+    pub legs_per_core: f64,
     /// Frames that its talkers should have sent and did not.
     pub unsent: u64,
+    /// How late its talkers' packets left.
+    pub late_p99_ms: f64,
     /// It had too little CPU, by its own work or by others': delays and losses may be its own.
     pub is_bottleneck: bool,
 }
 
-#[derive(Debug, Serialize)]
+/// One second.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Point {
+    /// When it ended, since the first login.
+    pub at_s: f64,
+    pub joined: usize,
+    pub joins: usize,
+    pub server_cpu_percent: Option<f64>,
+    pub server_kib: Option<u64>,
+    pub generator_cpu_percent: f64,
+    /// Within the window, by the second in which it was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voice: Option<VoicePoint>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct VoicePoint {
+    pub heard: u64,
+    pub packets: u64,
+    pub lost_percent: f64,
+    pub latency: Spread,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
 pub struct FirstVoice {
     /// In the call before the joiner.
     pub onliners: usize,
@@ -102,16 +171,52 @@ pub struct FirstVoice {
     pub clipped: u64,
 }
 
+/// What `--find-limit` found.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Limit {
+    pub bound: String,
+    /// Onliners a call of the last step within the bound; 0 where none was.
+    pub last_good: usize,
+    pub ended_by: EndedBy,
+    pub steps: Vec<LimitStep>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBy {
+    /// The server's busiest thread had no room.
+    Server,
+    /// This program had no room: the server may carry more.
+    Generator,
+    /// Both had room, and the bound was passed all the same.
+    Neither,
+    /// Not everybody could join.
+    Joining,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct LimitStep {
+    /// A call.
+    pub onliners: usize,
+    pub p99_ms: f64,
+    pub lost_percent: f64,
+    pub server_busiest_thread_percent: Option<f64>,
+    pub us_per_listener_second: Option<f64>,
+    pub generator_percent: f64,
+    pub is_within: bool,
+}
+
 impl Voices {
     pub fn of(tally: &Tally) -> Self {
-        let lost = tally.lost();
+        let (lost, expected) = (tally.lost(), tally.expected());
         Self {
             sent: tally.sent,
-            expected: tally.expected,
-            heard: tally.heard,
-            packets: tally.packets,
+            expected,
+            heard: tally.heard(),
+            packets: tally.packets(),
             lost,
-            lost_percent: lost as f64 * 100.0 / tally.expected.max(1) as f64,
+            lost_percent: lost as f64 * 100.0 / expected.max(1) as f64,
+            injected: tally.injected.round() as u64,
             duplicates: tally.duplicates,
             corrupted: tally.corrupted,
             refused: tally.refused,
@@ -120,18 +225,29 @@ impl Voices {
     }
 }
 
-impl Generator {
-    /// From the CPU time of process and media thread, and from the packets sent.
-    pub fn of(args: &Args, process: Duration, media_thread: Duration, sent: u64) -> Self {
-        let percent = |cpu: Duration| cpu.as_secs_f64() * 100.0 / args.window().as_secs_f64();
-        let (media_thread_percent, process_percent) = (percent(media_thread), percent(process));
-        // Pinned, all its threads share one core.
-        let busiest = if args.pin.is_some() { process_percent } else { media_thread_percent };
-        let frames = args.window().as_millis() / FRAME.as_millis();
-        let due = (args.calls * args.talking) as u64 * frames as u64;
-        let unsent = due.saturating_sub(sent);
-        let is_bottleneck = busiest > BUSY_PERCENT || unsent as f64 > due as f64 * UNSENT_SHARE;
-        Self { media_thread_percent, process_percent, unsent, is_bottleneck }
+impl GapsFound {
+    /// `None` where there are more voices than sections: what is missing was not to be heard.
+    pub fn of(tally: &Tally, scenario: &Scenario) -> Option<Self> {
+        let a_packet = tally.light.heard as f64 / tally.light.packets.max(1) as f64;
+        let full = f64::from(tally.gaps.longest);
+        let longest = full.max(f64::from(tally.light_gaps.longest) * a_packet);
+        (scenario.sections >= scenario.talking).then(|| Self {
+            count: tally.gaps.count + tally.light_gaps.count,
+            longest_ms: longest * FRAME.as_secs_f64() * 1e3,
+        })
+    }
+}
+
+impl LightLegs {
+    pub fn of(tally: &Tally, legs: usize) -> Self {
+        Self {
+            legs,
+            packets: tally.light.packets,
+            decrypted: tally.decrypted,
+            lost_packets: tally.light_gaps.lost,
+            heard: tally.light.heard,
+            expected: tally.light.expected.round() as u64,
+        }
     }
 }
 
@@ -156,103 +272,3 @@ impl Report {
         self.failed == 0 && load_heard && all_heard
     }
 }
-
-impl Display for Report {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(out, "joined     {} ({} failed)", self.joined, self.failed)?;
-        spread(out, "  answer after the offer", &self.join.answered)?;
-        spread(out, "  connected after the offer", &self.join.connected)?;
-        spread(out, "  hears a voice after the offer", &self.join.first_heard)?;
-        if let Some(load) = &self.load {
-            write!(out, "{load}")?;
-        }
-        if let Some(first) = &self.first_voice {
-            let FirstVoice { onliners, joiners, unheard, clipped, .. } = first;
-            writeln!(out, "first voice of {joiners} joiners, {onliners} onliners in the call")?;
-            spread(out, "  heard after the offer", &first.after_offer)?;
-            writeln!(out, "  never heard {unheard}, first packet lost {clipped}")?;
-        }
-        for complaint in &self.complaints {
-            writeln!(out, "! {complaint}")?;
-        }
-        Ok(())
-    }
-}
-
-impl Display for Load {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        let Self { calls, onliners, talking, seconds, voices, .. } = self;
-        writeln!(
-            out,
-            "load       {calls} x {onliners} onliners, {talking} of them talking, {seconds} s"
-        )?;
-        writeln!(
-            out,
-            "frames     {} sent, {} heard of {} in {} packets, {} lost ({:.3} %)",
-            voices.sent,
-            voices.heard,
-            voices.expected,
-            voices.packets,
-            voices.lost,
-            voices.lost_percent
-        )?;
-        writeln!(
-            out,
-            "           {} duplicate, {} corrupted, {} refused, {} echoed",
-            voices.duplicates, voices.corrupted, voices.refused, voices.echoed
-        )?;
-        spread(out, "  added latency", &self.latency)?;
-        if let Some(server) = &self.server {
-            writeln!(
-                out,
-                "server     {:.2} us CPU a packet ({:.2} s)",
-                server.us_per_packet, server.cpu_seconds
-            )?;
-            let threads = server.threads_ms.iter().filter(|(_, spent)| **spent >= 1.0);
-            let threads: Vec<String> =
-                threads.map(|(name, spent)| format!("{name} {spent:.0} ms")).collect();
-            writeln!(out, "threads    {}", threads.join(", "))?;
-            writeln!(
-                out,
-                "memory     {} KiB idle, {} with sockets, {} in the call",
-                server.idle_kib, server.connected_kib, server.steady_kib
-            )?;
-            writeln!(
-                out,
-                "           {:.1} KiB a socket, {:.1} a leg, {:.1} an onliner",
-                server.kib_per_socket, server.kib_per_leg, server.kib_per_onliner
-            )?;
-        }
-        write!(out, "{}", self.generator)
-    }
-}
-
-impl Display for Generator {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        let Self { media_thread_percent, process_percent, unsent, is_bottleneck } = self;
-        writeln!(
-            out,
-            "generator  media thread {media_thread_percent:.0} % busy, \
-             process {process_percent:.0} %, {unsent} frames not sent in time"
-        )?;
-        if *is_bottleneck {
-            writeln!(out, "! the generator is the bottleneck: its delays and losses are its own")?;
-        }
-        Ok(())
-    }
-}
-
-fn spread(out: &mut Formatter<'_>, what: &str, times: &Spread) -> fmt::Result {
-    writeln!(
-        out,
-        "{what:31} p50 {:8.2}  p95 {:8.2}  p99 {:8.2}  max {:8.2} ms  (n = {})",
-        times.p50_ms, times.p95_ms, times.p99_ms, times.max_ms, times.count
-    )
-}
-
-/// A thread busier than this has no room for a burst.
-const BUSY_PERCENT: f64 = 85.0;
-
-/// More of its packets missing than this, and the generator did not keep its pace. One frame a
-/// talker may fall off the window's edge.
-const UNSENT_SHARE: f64 = 0.01;

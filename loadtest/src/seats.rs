@@ -8,19 +8,26 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tokio::sync::mpsc;
 
-use crate::cpu;
+use crate::hearing::Gaps;
 use crate::leg::{Happening, Leg};
-use crate::notice::{Measured, Notice};
-use crate::tally::{Heard, Joins, Tally};
-use crate::voice::{self, BotId, FRAME, Frame, Hearing, nanos};
+use crate::light::Header;
+use crate::network::{Fate, Late, Network, Way};
+use crate::notice::Notice;
+use crate::seat::{Link, Seat};
+use crate::speech::{Due, Speech};
+use crate::tally::{Audience, Heard, Joins};
+use crate::voice::{self, BotId, Frame, nanos};
+use crate::window::{Turn, Window};
 
 /// All legs, by bot number.
 pub struct Seats {
     seats: Vec<Option<Box<Seat>>>,
     /// Connected legs of each call, by call number.
-    in_call: HashMap<usize, usize>,
-    /// Who talks, and when his next frame is due.
-    talking: Vec<(BotId, Instant)>,
+    in_call: HashMap<usize, Audience>,
+    speech: Speech,
+    network: Network,
+    /// Of talkers who have left: how far they had counted.
+    next_seqs: HashMap<BotId, u32>,
     /// Bots that nobody has heard yet, and when they offered.
     unheard: HashMap<BotId, Instant>,
     /// No leg is due before this.
@@ -31,38 +38,14 @@ pub struct Seats {
     happenings: Vec<Happening>,
 }
 
-struct Seat {
-    leg: Leg,
-    link: Link,
-    ears: Vec<(BotId, Hearing)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Link {
-    Connecting,
-    Connected,
-}
-
-enum Window {
-    Shut,
-    Open {
-        tally: Tally,
-        until: Instant,
-        cpu_before: Duration,
-    },
-    /// Over, but the last packets may still be under way.
-    Settling {
-        measured: Box<Measured>,
-        until: Instant,
-    },
-}
-
 impl Seats {
-    pub fn new(notices: mpsc::Sender<Notice>) -> Self {
+    pub fn new(speech: Speech, network: Network, notices: mpsc::Sender<Notice>) -> Self {
         Self {
             seats: Vec::new(),
             in_call: HashMap::new(),
-            talking: Vec::new(),
+            speech,
+            network,
+            next_seqs: HashMap::new(),
             unheard: HashMap::new(),
             next_wake: Instant::now(),
             window: Window::Shut,
@@ -80,9 +63,11 @@ impl Seats {
         self.seats.get(bot as usize)?.as_ref().map(|seat| &seat.leg.socket)
     }
 
-    /// Takes a leg and lets it begin to connect.
-    pub fn adopt(&mut self, now: Instant, leg: Leg) {
+    /// Takes a leg and lets it begin to connect. It replaces a former one of the same bot.
+    pub fn adopt(&mut self, now: Instant, mut leg: Leg) {
         let at = leg.bot as usize;
+        self.vacate(leg.bot);
+        leg.next_seq = self.next_seqs.remove(&leg.bot).unwrap_or(0);
         if self.seats.len() <= at {
             self.seats.resize_with(at + 1, || None);
         }
@@ -91,7 +76,7 @@ impl Seats {
             self.unheard.insert(leg.bot, leg.offered_at);
         }
         let bot = leg.bot;
-        self.seats[at] = Some(Box::new(Seat { leg, link: Link::Connecting, ears: Vec::new() }));
+        self.seats[at] = Some(Box::new(Seat::new(leg)));
         self.drive(bot, now, |leg| leg.handle_timeout(now));
     }
 
@@ -100,37 +85,56 @@ impl Seats {
         self.tell(Notice::Failed { bot, why });
     }
 
-    /// Says goodbye for a leg and forgets it.
+    /// Lets a leg hear what is under way to it, and says goodbye a little later.
     pub fn release(&mut self, now: Instant, bot: BotId) {
-        self.drive(bot, now, Leg::close);
+        self.depart(bot);
+        if let Some(Some(seat)) = self.seats.get_mut(bot as usize) {
+            seat.link = Link::Leaving { left_ns: nanos(now) };
+            seat.leg.wake_at = now + GOODBYE;
+            self.next_wake = self.next_wake.min(seat.leg.wake_at);
+        }
+    }
+
+    /// Loses a leg without a word, as a network does.
+    pub fn lose(&mut self, bot: BotId) {
         self.vacate(bot);
+    }
+
+    pub fn mute(&mut self, now: Instant, bot: BotId) {
+        self.speech.mute(bot, now);
+    }
+
+    pub fn unmute(&mut self, now: Instant, bot: BotId) {
+        self.speech.unmute(bot, now + UNMUTING);
     }
 
     /// Begins a window of `length`.
     pub fn measure(&mut self, now: Instant, length: Duration) {
-        self.window = Window::Open {
-            tally: Tally::new(nanos(now), length),
-            until: now + length,
-            cpu_before: cpu::of_this_thread(),
-        };
+        for seat in self.seats.iter_mut().flatten() {
+            seat.settle(None);
+        }
+        self.window = Window::open(now, length);
     }
 
     /// How long nothing has to be done if nothing arrives.
     pub fn wait(&self, now: Instant) -> Duration {
-        let frames = self.talking.iter().map(|(_, at)| *at);
-        let next = frames.chain([self.next_wake, now + TICK]).min();
-        next.map_or(TICK, |at| at.saturating_duration_since(now))
+        let due = [self.speech.due(), self.network.due(), Some(self.next_wake)];
+        let next = due.into_iter().flatten().fold(now + TICK, Instant::min);
+        next.saturating_duration_since(now)
     }
 
     /// Speaks and drives the legs that are due.
     pub fn handle_time(&mut self, now: Instant) {
-        for at in 0..self.talking.len() {
-            let Some((bot, next_at)) = self.talking.get_mut(at).filter(|(_, at)| *at <= now) else {
-                continue;
-            };
-            *next_at = (*next_at + FRAME).max(now);
-            let bot = *bot;
-            self.speak(bot);
+        while let Some(due) = self.speech.poll(now) {
+            self.speak(due);
+        }
+        while let Some(Late { due, bot, way, bytes, .. }) = self.network.poll(now) {
+            match way {
+                Way::From(source) => self.receive(bot, due, source, &bytes),
+                Way::To(server) => {
+                    self.socket(bot).map(|socket| socket.send_to(&bytes, server));
+                }
+            }
         }
         if self.next_wake <= now {
             self.wake(now);
@@ -138,26 +142,73 @@ impl Seats {
         self.turn_window(now);
     }
 
-    /// Takes a datagram read at `at` for a bot.
+    /// Takes a datagram read at `at` for a bot, if the simulated network lets it through.
     pub fn handle_datagram(&mut self, bot: BotId, at: Instant, source: SocketAddr, bytes: &[u8]) {
+        match self.network.fate() {
+            Fate::Passes => self.receive(bot, at, source, bytes),
+            Fate::Late(by) => self.network.keep(at + by, bot, Way::From(source), bytes),
+            Fate::Lost => {
+                if let (Some(header), Some(tally)) = (Header::read(bytes), self.window.tally()) {
+                    tally.injected += f64::from(header.frames());
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, bot: BotId, at: Instant, source: SocketAddr, bytes: &[u8]) {
+        let Some(header) = Header::read(bytes) else {
+            self.drive(bot, at, |leg| leg.handle_datagram(at, source, bytes));
+            return;
+        };
+        if !self.count(bot, at, header) {
+            return;
+        }
         let heard = self.drive(bot, at, |leg| leg.handle_datagram(at, source, bytes));
         if heard == Some(0)
-            && is_rtp(bytes)
             && let Some(tally) = self.window.tally()
         {
             tally.refused += 1;
         }
     }
 
-    fn speak(&mut self, bot: BotId) {
+    /// Counts a packet of a light leg by its header; whether it is to be decrypted.
+    fn count(&mut self, bot: BotId, at: Instant, header: Header) -> bool {
+        let Some(Some(seat)) = self.seats.get_mut(bot as usize) else {
+            return false;
+        };
+        let Some(light) = seat.light() else {
+            return true;
+        };
+        let is_decrypted = light.is_to_decrypt(header);
+        let sent_ns = nanos(at).saturating_sub(light.lag_ns);
+        match self.window.tally() {
+            Some(tally) => {
+                let counted = light.note(header, &mut tally.light_gaps);
+                tally.note_counted(sent_ns, counted, is_decrypted);
+            }
+            None => drop(light.note(header, &mut Gaps::default())),
+        }
+        is_decrypted
+    }
+
+    fn speak(&mut self, due: Due) {
         let now = Instant::now();
-        self.drive(bot, now, |leg| leg.speak(now));
-        let Some(Some(seat)) = self.seats.get(bot as usize) else {
+        let Due { bot, frames, silent, late, missed } = due;
+        self.drive(bot, now, |leg| leg.speak(now, frames, silent));
+        let Some(Some(seat)) = self.seats.get_mut(bot as usize) else {
             return;
         };
-        let others = self.in_call.get(&seat.leg.call).map_or(0, |legs| legs - 1);
+        let lost = std::mem::take(&mut seat.leg.lost_packets);
+        let mut others = self.in_call.get(&seat.leg.call).copied().unwrap_or_default();
+        others.full = others.full.saturating_sub(1);
+        let voices = self.speech.voices(seat.leg.call).max(1);
+        others.share = (seat.leg.sections as f64 / voices as f64).min(1.0);
         if let Some(tally) = self.window.tally() {
-            tally.note_sent(nanos(now), others);
+            tally.note_sent(nanos(now), frames, others);
+            tally.missed += u64::from(missed);
+            tally.lateness.note(late);
+            let listeners = (others.full + others.light) as f64 * others.share;
+            tally.injected += f64::from(lost * frames) * listeners;
         }
     }
 
@@ -167,10 +218,13 @@ impl Seats {
             let Some(seat) = &self.seats[bot] else {
                 continue;
             };
-            if seat.leg.wake_at <= now {
-                self.drive(bot as BotId, now, |leg| leg.handle_timeout(now));
-            } else {
+            if seat.leg.wake_at > now {
                 self.next_wake = self.next_wake.min(seat.leg.wake_at);
+            } else if let Link::Leaving { .. } = seat.link {
+                self.drive(bot as BotId, now, Leg::close);
+                self.vacate(bot as BotId);
+            } else {
+                self.drive(bot as BotId, now, |leg| leg.handle_timeout(now));
             }
         }
     }
@@ -188,8 +242,8 @@ impl Seats {
         if let Err(error) = input(&mut seat.leg) {
             happenings.push(Happening::Closed(error.to_string()));
         }
-        seat.leg.drive(|happening| happenings.push(happening));
-        seat.leg.wake_at = seat.leg.wake_at.max(at + REST);
+        seat.leg.drive(&mut self.network, |happening| happenings.push(happening));
+        seat.leg.wake_at = seat.leg.wake_at.max(at + seat.rest());
         self.next_wake = self.next_wake.min(seat.leg.wake_at);
         let mut heard = 0;
         for happening in happenings.drain(..) {
@@ -215,31 +269,37 @@ impl Seats {
         };
         seat.link = Link::Connected;
         self.joins.connected.note(at - seat.leg.offered_at);
-        *self.in_call.entry(seat.leg.call).or_default() += 1;
+        let legs = self.in_call.entry(seat.leg.call).or_default();
+        *legs.of(seat.leg.light) += 1;
         if seat.leg.is_talker {
             // Due at once: his first packet leaves as soon as there are keys.
-            self.talking.push((bot, at));
+            self.speech.begin(bot, seat.leg.call, at);
         }
         self.tell(Notice::Connected(bot));
     }
 
     fn hear(&mut self, bot: BotId, at: Instant, payload: &[u8]) {
-        let mut is_counted = false;
         let Some(frames) = voice::heard(payload) else {
             return self.note_corrupted();
         };
+        let mut first = None;
         for frame in frames {
-            let Some(frame) = frame else {
-                self.note_corrupted();
-                continue;
-            };
-            self.hear_frame(bot, at, frame);
-            if let Some(tally) = self.window.tally() {
-                is_counted |= tally.covers(frame.sent_ns);
+            match frame {
+                Some(frame) => {
+                    self.hear_frame(bot, at, frame);
+                    first.get_or_insert(frame);
+                }
+                None => self.note_corrupted(),
             }
         }
-        if let Some(tally) = self.window.tally() {
-            tally.packets += u64::from(is_counted);
+        let Some(first) = first else { return };
+        let Some(Some(seat)) = self.seats.get_mut(bot as usize) else { return };
+        let tally = self.window.tally();
+        if let Some(light) = seat.light() {
+            light.lag_ns = nanos(at).saturating_sub(first.sent_ns);
+            tally.into_iter().for_each(|tally| tally.note_latency(first, nanos(at)));
+        } else if !seat.is_late(first) {
+            tally.into_iter().for_each(|tally| tally.note_packet(first.sent_ns));
         }
     }
 
@@ -253,14 +313,20 @@ impl Seats {
         let Some(Some(seat)) = self.seats.get_mut(bot as usize) else {
             return;
         };
-        if seat.ears.is_empty() {
+        if seat.is_late(frame) {
+            return;
+        }
+        if seat.is_first_voice() {
             self.joins.heard.note(at.saturating_duration_since(seat.leg.offered_at));
         }
-        let heard = seat.listen(frame);
-        if let Some(tally) = self.window.tally() {
+        let mut forgotten = Gaps::default();
+        let mut tally = self.window.tally();
+        let gaps = tally.as_mut().map_or(&mut forgotten, |tally| &mut tally.gaps);
+        let heard = seat.listen(frame, gaps);
+        if let (Some(tally), Some(heard)) = (tally, heard) {
             tally.note_heard(frame, nanos(at), heard);
         }
-        if heard == Heard::New && !self.unheard.is_empty() {
+        if matches!(heard, None | Some(Heard::New)) && !self.unheard.is_empty() {
             self.announce(frame, at);
         }
     }
@@ -272,30 +338,42 @@ impl Seats {
         }
     }
 
-    fn vacate(&mut self, bot: BotId) {
-        let Some(seat) = self.seats.get_mut(bot as usize).and_then(Option::take) else {
+    /// A leg is in its call no more.
+    fn depart(&mut self, bot: BotId) {
+        let Some(Some(seat)) = self.seats.get_mut(bot as usize) else {
             return;
         };
-        self.talking.retain(|(talker, _)| *talker != bot);
+        self.speech.end(bot);
         self.unheard.remove(&bot);
+        if seat.leg.next_seq > 0 {
+            self.next_seqs.insert(bot, seat.leg.next_seq);
+        }
         if seat.link == Link::Connected
             && let Some(legs) = self.in_call.get_mut(&seat.leg.call)
         {
-            *legs -= 1;
+            *legs.of(seat.leg.light) -= 1;
+        }
+    }
+
+    fn vacate(&mut self, bot: BotId) {
+        self.depart(bot);
+        if let Some(mut seat) = self.seats.get_mut(bot as usize).and_then(Option::take) {
+            seat.settle(self.window.tally());
         }
     }
 
     fn turn_window(&mut self, now: Instant) {
-        match std::mem::replace(&mut self.window, Window::Shut) {
-            Window::Open { tally, until, cpu_before } if until <= now => {
-                let media_cpu = cpu::of_this_thread() - cpu_before;
-                let measured = Box::new(Measured { tally, media_cpu });
-                self.window = Window::Settling { measured, until: now + STRAGGLERS };
-            }
-            Window::Settling { measured, until } if until <= now => {
+        match self.window.turn(now) {
+            Turn::Nothing => {}
+            Turn::Second(second) => self.tell(Notice::Second(second)),
+            Turn::Ends => self.seats.iter_mut().flatten().for_each(|seat| seat.mark()),
+            Turn::Over(mut measured) => {
+                let tally = &mut measured.tally;
+                for seat in self.seats.iter_mut().flatten() {
+                    seat.settle_marked(&mut tally.gaps, &mut tally.light_gaps);
+                }
                 self.tell(Notice::Measured(measured));
             }
-            other => self.window = other,
         }
     }
 
@@ -305,40 +383,11 @@ impl Seats {
     }
 }
 
-impl Seat {
-    fn listen(&mut self, frame: Frame) -> Heard {
-        if frame.talker == self.leg.bot {
-            return Heard::Own;
-        }
-        let known = self.ears.iter().position(|(talker, _)| *talker == frame.talker);
-        let at = known.unwrap_or_else(|| {
-            self.ears.push((frame.talker, Hearing::default()));
-            self.ears.len() - 1
-        });
-        if self.ears[at].1.is_new(frame.seq) { Heard::New } else { Heard::Again }
-    }
-}
-
-impl Window {
-    fn tally(&mut self) -> Option<&mut Tally> {
-        match self {
-            Self::Shut => None,
-            Self::Open { tally, .. } => Some(tally),
-            Self::Settling { measured, .. } => Some(&mut measured.tally),
-        }
-    }
-}
-
-/// RTP by its first two bytes (RFC 7983, RFC 5761 section 4).
-fn is_rtp(bytes: &[u8]) -> bool {
-    matches!(bytes, [128..=191, kind, ..] if !(64..96).contains(&(kind & 0x7f)))
-}
-
 /// How often nothing at all is looked after.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A leg is not driven by time again before this: str0m may name a time that is already past.
-const REST: Duration = Duration::from_micros(200);
+/// What is under way to a leg that leaves has come within this.
+const GOODBYE: Duration = Duration::from_millis(100);
 
-/// How long packets of a window may still arrive after it.
-const STRAGGLERS: Duration = Duration::from_millis(500);
+/// After this the server has surely heard of an unmute: what is said before counts for nobody.
+const UNMUTING: Duration = Duration::from_millis(200);

@@ -1,6 +1,7 @@
 //! The server under load as a process: one that runs already, or one started for the run.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -27,9 +28,20 @@ impl Server {
     ///
     /// # Errors
     /// When it cannot be started, or ends before it listens.
-    pub fn start(program: &Path, args: &[String], cpu: Option<usize>) -> Result<Self> {
+    pub fn start(
+        program: &Path,
+        args: &[String],
+        cpu: Option<usize>,
+        log: Option<&Path>,
+    ) -> Result<Self> {
+        let stderr = match log {
+            Some(path) => File::create(path)
+                .with_context(|| format!("cannot write {}", path.display()))?
+                .into(),
+            None => Stdio::null(),
+        };
         let mut command = Command::new(program);
-        command.args(args).stdout(Stdio::piped()).stdin(Stdio::null());
+        command.args(args).stdout(Stdio::piped()).stdin(Stdio::null()).stderr(stderr);
         let mut child = cpu::pinned(cpu, || {
             command.spawn().with_context(|| format!("cannot start {}", program.display()))
         })?;
@@ -38,7 +50,11 @@ impl Server {
         let mut line = String::new();
         lines.read_line(&mut line)?;
         let server = Self::Started(child);
-        ensure!(!line.is_empty(), "{} ended before it listened", program.display());
+        ensure!(
+            !line.is_empty(),
+            "{} ended before it listened; --server-log FILE keeps what it says",
+            program.display()
+        );
         // Whatever else it says must not fill the pipe.
         std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
         Ok(server)
@@ -52,11 +68,11 @@ impl Server {
         self.pid().map(cpu::of_process).transpose()
     }
 
-    /// CPU time its threads took so far, by name.
+    /// CPU time its threads took so far, by their ids.
     ///
     /// # Errors
     /// When the process is gone.
-    pub fn threads(&self) -> Result<BTreeMap<String, Duration>> {
+    pub fn threads(&self) -> Result<BTreeMap<u32, cpu::Thread>> {
         self.pid().map_or(Ok(BTreeMap::new()), cpu::of_threads)
     }
 

@@ -90,32 +90,6 @@ fn filler(seq: u32, at: usize) -> u8 {
     (seq as u8).wrapping_mul(31).wrapping_add(at as u8)
 }
 
-/// What one listener has heard of one talker.
-#[derive(Debug, Default)]
-pub struct Hearing {
-    /// One above the highest sequence heard.
-    next: u32,
-    /// Bit n: sequence `next - 1 - n` was heard.
-    heard: u128,
-}
-
-impl Hearing {
-    /// Notes a frame; false when it was heard before, or is too old (2.5 s) to tell.
-    pub fn is_new(&mut self, seq: u32) -> bool {
-        if seq >= self.next {
-            let step = seq - self.next + 1;
-            self.heard = self.heard.checked_shl(step).unwrap_or(0) | 1;
-            self.next = seq + 1;
-            return true;
-        }
-        let age = self.next - 1 - seq;
-        let bit = 1_u128.checked_shl(age).unwrap_or(0);
-        let is_new = bit != 0 && self.heard & bit == 0;
-        self.heard |= bit;
-        is_new
-    }
-}
-
 /// Nanoseconds since the first call of this function in the process (monotonic).
 pub fn nanos(now: Instant) -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
@@ -165,20 +139,5 @@ mod tests {
     #[test]
     fn bytes_of_another_length_are_no_frame() {
         assert_eq!(Frame::decode(&FRAME_7.encode()[..FRAME_BYTES - 1]), None);
-    }
-
-    #[test]
-    fn a_frame_is_new_once_in_whatever_order_it_comes() {
-        let mut hearing = Hearing::default();
-        let new: Vec<bool> = [0, 2, 1, 1, 2, 0, 3].map(|seq| hearing.is_new(seq)).to_vec();
-        assert_eq!(new, [true, true, true, false, false, false, true]);
-    }
-
-    #[test]
-    fn a_frame_older_than_the_window_is_not_new() {
-        let mut hearing = Hearing::default();
-        assert!(hearing.is_new(500));
-        assert!(hearing.is_new(373));
-        assert!(!hearing.is_new(372));
     }
 }

@@ -70,7 +70,7 @@ pub const HOMES: &[Home] = &[
         &["src/wire/", "src/config/", "src/core/", "src/demo/", "src/record/", "loadtest/"],
         "words of the wire are translated once, at the wire",
     ),
-    home("toml", &["src/config/"], "a configuration is parsed once into types"),
+    home("toml", &["src/config/", "loadtest/"], "a configuration is parsed once into types"),
     home("jsonwebtoken", &["src/core/tokens", "tests/"], "whose word lets people in"),
     home("tower_http", &["src/signal/"], "which pages may read our answers"),
     home("clap", &["src/config/", "src/main.rs", "loadtest/"], "arguments are parsed once"),
