@@ -388,8 +388,9 @@ mod tests {
             let params = json!({ "jid": jid, "uid": uid, "onliners": [] });
             line.write(json!({ "event": "server.call.state", "params": params })).await;
         }
+        let record = line.read().await;
         line.orders.send(Order::Unmute).await.expect("he listens");
-        let (record, sound) = (line.read().await, line.read().await);
+        let sound = line.read().await;
         assert_eq!(record["params"], json!({ "jid": "g-1", "uid": "u-1", "audiorecord": true }));
         assert_eq!(sound["params"], json!({ "jid": "g-1", "muted": false }));
     }

@@ -5,6 +5,7 @@ mod api;
 mod args;
 mod bot;
 mod bundle;
+mod compare;
 mod cost;
 mod cpu;
 mod crowd;
@@ -12,6 +13,7 @@ mod crowd;
 mod far_end;
 mod first_voice;
 mod hearing;
+mod html;
 mod leg;
 mod light;
 mod limit;
@@ -19,6 +21,7 @@ mod load;
 mod media;
 mod network;
 mod notice;
+mod plot;
 mod report;
 mod scenario;
 mod seat;
@@ -33,17 +36,18 @@ mod voice;
 mod watch;
 mod window;
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 
 use crate::api::Api;
-use crate::args::Args;
+use crate::args::{Action, Args};
 use crate::crowd::Crowd;
 use crate::load::Calls;
 use crate::media::Command;
@@ -65,6 +69,10 @@ fn main() -> ExitCode {
 }
 
 fn start(args: Args) -> Result<ExitCode> {
+    if let Some(Action::Compare { before, after }) = &args.action {
+        print(&compare::Comparison::of(&read_report(before)?, &read_report(after)?));
+        return Ok(ExitCode::SUCCESS);
+    }
     let scenario = Scenario::of(args.wishes.clone(), args.scenario.as_deref())?;
     raise_file_limit()?;
     let server = match (&args.spawn, args.pid) {
@@ -80,10 +88,12 @@ fn start(args: Args) -> Result<ExitCode> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(run(&args, &scenario, &server))?;
-    // A reader that has seen enough (`| head`) takes nothing from the files.
-    let _ = write!(std::io::stdout(), "{report}");
+    print(&report);
     if let Some(path) = &args.json {
         write_file(path, &serde_json::to_vec_pretty(&report)?)?;
+    }
+    if let Some(path) = &args.html {
+        write_file(path, html::page(&report).as_bytes())?;
     }
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
@@ -121,6 +131,24 @@ async fn run(args: &Args, scenario: &Scenario, server: &Server) -> Result<Report
         limit,
         complaints: crowd.complaints(),
     })
+}
+
+/// A reader that has seen enough (`| head`) takes nothing from the files.
+fn print(text: &impl Display) {
+    let _ = write!(std::io::stdout(), "{text}");
+}
+
+fn read_report(path: &Path) -> Result<Report> {
+    let name = path.display();
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
+    let report: Report = serde_json::from_slice(&bytes)
+        .with_context(|| format!("{name} is not a report that --json wrote"))?;
+    ensure!(
+        report.version == VERSION,
+        "{name} has version {}, this program reads {VERSION}: measure again",
+        report.version
+    );
+    Ok(report)
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {

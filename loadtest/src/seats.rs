@@ -149,7 +149,7 @@ impl Seats {
             Fate::Late(by) => self.network.keep(at + by, bot, Way::From(source), bytes),
             Fate::Lost => {
                 if let (Some(header), Some(tally)) = (Header::read(bytes), self.window.tally()) {
-                    tally.injected += f64::from(header.frames());
+                    tally.note_injected(nanos(at), f64::from(header.frames()));
                 }
             }
         }
@@ -208,7 +208,7 @@ impl Seats {
             tally.missed += u64::from(missed);
             tally.lateness.note(late);
             let listeners = (others.full + others.light) as f64 * others.share;
-            tally.injected += f64::from(lost * frames) * listeners;
+            tally.note_injected(nanos(now), f64::from(lost * frames) * listeners);
         }
     }
 
@@ -254,8 +254,9 @@ impl Seats {
                     self.hear(bot, at, &payload);
                 }
                 Happening::Closed(why) => {
-                    self.vacate(bot);
-                    self.tell(Notice::Failed { bot, why });
+                    if !self.vacate(bot) {
+                        self.tell(Notice::Failed { bot, why });
+                    }
                 }
             }
         }
@@ -355,11 +356,14 @@ impl Seats {
         }
     }
 
-    fn vacate(&mut self, bot: BotId) {
+    /// Forgets a leg; whether it was leaving anyway.
+    fn vacate(&mut self, bot: BotId) -> bool {
         self.depart(bot);
-        if let Some(mut seat) = self.seats.get_mut(bot as usize).and_then(Option::take) {
-            seat.settle(self.window.tally());
-        }
+        let Some(mut seat) = self.seats.get_mut(bot as usize).and_then(Option::take) else {
+            return false;
+        };
+        seat.settle(self.window.tally());
+        matches!(seat.link, Link::Leaving { .. })
     }
 
     fn turn_window(&mut self, now: Instant) {

@@ -206,6 +206,13 @@ impl Tally {
         self.second(sent_ns).expected += expected(audience.full + audience.light);
     }
 
+    /// Notes listeners' frames that the simulated network lost.
+    pub fn note_injected(&mut self, at_ns: u64, frames: f64) {
+        if self.covers(at_ns) {
+            self.injected += frames;
+        }
+    }
+
     /// Notes a frame that a listener's socket gave at `heard_ns`.
     pub fn note_heard(&mut self, frame: Frame, heard_ns: u64, hearing: Heard) {
         if !self.covers(frame.sent_ns) {
