@@ -56,6 +56,8 @@ pub struct Bot {
     place: Place,
     /// Has still to ask for the recording.
     is_recorder: bool,
+    /// So far: the same id twice would be the same offer.
+    offers: u32,
 }
 
 enum Place {
@@ -118,7 +120,7 @@ impl Bot {
         let opened = connect_async_with_config(url, Some(config), true).await;
         let (socket, _) = opened.context("the WebSocket was refused")?;
         let (server, place) = (api.address, Place::Outside);
-        Ok(Self { id, server, socket, media, notices, place, is_recorder: false })
+        Ok(Self { id, server, socket, media, notices, place, is_recorder: false, offers: 0 })
     }
 
     /// Lives until its orders end; tells the conductor when it fails before that.
@@ -156,9 +158,10 @@ impl Bot {
         let Join { chat, call, role, is_recorder } = join;
         let offered = Leg::offer(self.id, call, role, self.server)?;
         self.is_recorder = is_recorder;
+        self.offers += 1;
         let event = json!({
             "event": "client.call.offer",
-            "confirm_id": format!("offer-{}", self.id),
+            "confirm_id": format!("offer-{}-{}", self.id, self.offers),
             "params": {
                 "jid": chat,
                 "sdp": offered.sdp,

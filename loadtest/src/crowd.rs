@@ -25,8 +25,9 @@ pub struct Crowd<'a> {
     next_bot: BotId,
     pub watch: Watch<'a>,
     connected: HashSet<BotId>,
-    /// Connections of those who had one before.
-    reconnected: usize,
+    /// Connected, and not gone since.
+    inside: HashSet<BotId>,
+    connections: usize,
     failed: HashMap<BotId, String>,
     /// Warnings of the server, how often each.
     warnings: HashMap<String, usize>,
@@ -49,7 +50,8 @@ impl<'a> Crowd<'a> {
             next_bot: 0,
             watch,
             connected: HashSet::new(),
-            reconnected: 0,
+            inside: HashSet::new(),
+            connections: 0,
             failed: HashMap::new(),
             warnings: HashMap::new(),
         }
@@ -103,7 +105,10 @@ impl<'a> Crowd<'a> {
     }
 
     /// Tells a bot what to do. One that has failed is beyond orders.
-    pub async fn order(&self, bot: BotId, order: Order) {
+    pub async fn order(&mut self, bot: BotId, order: Order) {
+        if let Order::Leave | Order::Reconnect(_) = order {
+            self.inside.remove(&bot);
+        }
         if let Some(orders) = self.orders.get(&bot) {
             let _ = orders.send(order).await;
         }
@@ -151,7 +156,7 @@ impl<'a> Crowd<'a> {
         let notice = loop {
             let tick = self.watch.next_tick();
             if tick <= Instant::now() {
-                self.watch.tick(self.connected.len());
+                self.watch.tick(self.inside.len(), self.connections);
             } else if let Ok(notice) = timeout_at(deadline.min(tick), self.notices.recv()).await {
                 break notice?;
             } else if deadline <= Instant::now() {
@@ -160,11 +165,14 @@ impl<'a> Crowd<'a> {
         };
         match &notice {
             Notice::Connected(bot) => {
-                self.reconnected += usize::from(!self.connected.insert(*bot));
+                self.connected.insert(*bot);
+                self.inside.insert(*bot);
+                self.connections += 1;
             }
             Notice::Second(second) => self.watch.show(Some(second)),
             Notice::Failed { bot, why } => {
                 self.failed.insert(*bot, why.clone());
+                self.inside.remove(bot);
             }
             Notice::Warned { message } => {
                 *self.warnings.entry(message.clone()).or_default() += 1;
@@ -178,8 +186,9 @@ impl<'a> Crowd<'a> {
         self.connected.len()
     }
 
+    /// Connections of those who had one before.
     pub fn reconnected(&self) -> usize {
-        self.reconnected
+        self.connections - self.connected.len()
     }
 
     pub fn failed(&self) -> usize {

@@ -102,7 +102,14 @@ fn over_time(series: &[Point]) -> Vec<Plot<'static>> {
             "MiB",
             vec![row("", |it| it.server_kib.map(|kib| kib as f64 / 1024.0))],
         ),
-        lines("Joined", "onliners", vec![row("", |it| Some(it.joined as f64))]),
+        lines(
+            "In their calls",
+            "onliners",
+            vec![
+                row("joined", |it| Some(it.joined as f64)),
+                row("joins a second", |it| Some(it.joins as f64)),
+            ],
+        ),
     ]
 }
 

@@ -166,7 +166,7 @@ fn series(crowd: &Crowd<'_>, seconds: &[crate::tally::Second]) -> Result<Vec<Poi
         points.push(Point {
             at_s: sample.at_s,
             joined: sample.joined,
-            joins: sample.joined.saturating_sub(before),
+            joins: sample.connections - before,
             server_cpu_percent: sample.server_cpu_percent,
             server_kib: sample.server_kib,
             generator_cpu_percent: sample.generator_cpu_percent,
@@ -177,7 +177,7 @@ fn series(crowd: &Crowd<'_>, seconds: &[crate::tally::Second]) -> Result<Vec<Poi
                 latency: second.latency.spread(),
             }),
         });
-        before = sample.joined;
+        before = sample.connections;
     }
     Ok(points)
 }

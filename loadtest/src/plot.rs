@@ -29,6 +29,8 @@ pub struct Row<'a> {
 struct Frame {
     x: (f64, f64),
     top: f64,
+    /// Between two lines of the grid.
+    step: f64,
 }
 
 impl Plot<'_> {
@@ -64,12 +66,14 @@ impl Plot<'_> {
         let first = points().map(|(x, _)| *x).reduce(f64::min)?;
         let last = points().map(|(x, _)| *x).reduce(f64::max)?;
         let top = points().filter_map(|(_, y)| *y).reduce(f64::max)?;
+        let step = round_step(if top > 0.0 { top } else { 1.0 }, 4.0);
+        let top = (top / step - 1e-9).ceil().max(1.0) * step;
         let first = if self.shape == Shape::Bars { 0.0 } else { first };
-        Some(Frame { x: (first, last.max(first + 1e-6)), top: if top > 0.0 { top } else { 1.0 } })
+        Some(Frame { x: (first, last.max(first + 1e-6)), top, step })
     }
 
     fn axes(&self, frame: &Frame, out: &mut String) {
-        let step = round_step(frame.top, 4.0);
+        let step = frame.step;
         for at in 0..=(frame.top / step + 1e-6) as u32 {
             let value = f64::from(at) * step;
             let y = frame.y(value);

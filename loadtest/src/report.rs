@@ -140,7 +140,9 @@ pub struct Generator {
 pub struct Point {
     /// When it ended, since the first login.
     pub at_s: f64,
+    /// In their calls.
     pub joined: usize,
+    /// Connections made in this second.
     pub joins: usize,
     pub server_cpu_percent: Option<f64>,
     pub server_kib: Option<u64>,

@@ -18,7 +18,9 @@ pub struct Seat {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Link {
     Connecting,
-    Connected,
+    Connected {
+        since_ns: u64,
+    },
     /// Gone by its own will: hears what was sent before.
     Leaving {
         left_ns: u64,
@@ -43,7 +45,7 @@ impl Seat {
     /// The counter of a light leg that is connected.
     pub fn light(&mut self) -> Option<&mut Light> {
         match (&mut self.ears, self.link) {
-            (Ears::Light(light), Link::Connected) => Some(light),
+            (Ears::Light(light), Link::Connected { .. }) => Some(light),
             _ => None,
         }
     }
@@ -51,7 +53,7 @@ impl Seat {
     /// How long time need not drive it again: str0m may name a time that is already past.
     pub fn rest(&self) -> Duration {
         match (&self.ears, self.link) {
-            (Ears::Light(_), Link::Connected) => LIGHT_REST,
+            (Ears::Light(_), Link::Connected { .. }) => LIGHT_REST,
             _ => REST,
         }
     }
@@ -61,9 +63,14 @@ impl Seat {
         !std::mem::replace(&mut self.has_heard, true)
     }
 
-    /// Whether the listener has left before this was said.
-    pub fn is_late(&self, frame: Frame) -> bool {
-        matches!(self.link, Link::Leaving { left_ns } if frame.sent_ns >= left_ns)
+    /// Whether the listener was in the call when this was said. A server may let him hear a
+    /// little of what was said before, and something is under way when he leaves.
+    pub fn is_for(&self, frame: Frame) -> bool {
+        match self.link {
+            Link::Connecting => false,
+            Link::Connected { since_ns } => frame.sent_ns >= since_ns,
+            Link::Leaving { left_ns } => frame.sent_ns < left_ns,
+        }
     }
 
     /// What a frame that was decrypted is to this listener; `None` where its header has told.

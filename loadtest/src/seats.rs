@@ -268,7 +268,7 @@ impl Seats {
         let Some(Some(seat)) = self.seats.get_mut(bot as usize) else {
             return;
         };
-        seat.link = Link::Connected;
+        seat.link = Link::Connected { since_ns: nanos(at) };
         self.joins.connected.note(at - seat.leg.offered_at);
         let legs = self.in_call.entry(seat.leg.call).or_default();
         *legs.of(seat.leg.light) += 1;
@@ -299,7 +299,7 @@ impl Seats {
         if let Some(light) = seat.light() {
             light.lag_ns = nanos(at).saturating_sub(first.sent_ns);
             tally.into_iter().for_each(|tally| tally.note_latency(first, nanos(at)));
-        } else if !seat.is_late(first) {
+        } else if seat.is_for(first) {
             tally.into_iter().for_each(|tally| tally.note_packet(first.sent_ns));
         }
     }
@@ -314,11 +314,11 @@ impl Seats {
         let Some(Some(seat)) = self.seats.get_mut(bot as usize) else {
             return;
         };
-        if seat.is_late(frame) {
-            return;
-        }
         if seat.is_first_voice() {
             self.joins.heard.note(at.saturating_duration_since(seat.leg.offered_at));
+        }
+        if !seat.is_for(frame) {
+            return self.announce(frame, at);
         }
         let mut forgotten = Gaps::default();
         let mut tally = self.window.tally();
@@ -327,12 +327,15 @@ impl Seats {
         if let (Some(tally), Some(heard)) = (tally, heard) {
             tally.note_heard(frame, nanos(at), heard);
         }
-        if matches!(heard, None | Some(Heard::New)) && !self.unheard.is_empty() {
+        if matches!(heard, None | Some(Heard::New)) {
             self.announce(frame, at);
         }
     }
 
     fn announce(&mut self, frame: Frame, at: Instant) {
+        if self.unheard.is_empty() {
+            return;
+        }
         if let Some(offered_at) = self.unheard.remove(&frame.talker) {
             let after = at.saturating_duration_since(offered_at);
             self.tell(Notice::FirstVoice { bot: frame.talker, after, seq: frame.seq });
@@ -349,7 +352,7 @@ impl Seats {
         if seat.leg.next_seq > 0 {
             self.next_seqs.insert(bot, seat.leg.next_seq);
         }
-        if seat.link == Link::Connected
+        if let Link::Connected { .. } = seat.link
             && let Some(legs) = self.in_call.get_mut(&seat.leg.call)
         {
             *legs.of(seat.leg.light) -= 1;

@@ -60,7 +60,7 @@ impl<'a> Stir<'a> {
     }
 
     /// Does what is due by `now`.
-    pub async fn act(&mut self, crowd: &Crowd<'_>, now: Instant) {
+    pub async fn act(&mut self, crowd: &mut Crowd<'_>, now: Instant) {
         while let Some(at) = self.returns.iter().position(|(at, ..)| *at <= now) {
             let (_, bot, order) = self.returns.swap_remove(at);
             self.busy.remove(&bot);
@@ -76,7 +76,7 @@ impl<'a> Stir<'a> {
         }
     }
 
-    async fn disturb(&mut self, crowd: &Crowd<'_>, what: What, now: Instant) {
+    async fn disturb(&mut self, crowd: &mut Crowd<'_>, what: What, now: Instant) {
         let free = |(bot, _): &&(BotId, Join)| !self.busy.contains(bot);
         let free: Vec<&(BotId, Join)> = self.people.iter().filter(free).collect();
         // Talkers stay where others can do it: the load is to remain what it is.

@@ -84,8 +84,8 @@ impl View {
 
 impl Row<'_> {
     fn text(&self) -> String {
-        let Sample { at_s, joined, server_cpu_percent, server_kib, generator_cpu_percent } =
-            self.sample;
+        let Sample { at_s, joined, server_cpu_percent, server_kib, .. } = self.sample;
+        let generator_cpu_percent = self.sample.generator_cpu_percent;
         let known = |figure: Option<String>| figure.unwrap_or_else(|| "-".to_owned());
         format!(
             "{at_s:7.0} {joined:7} {:>9} {:>7} {:>8} {:>8} {generator_cpu_percent:8.0} {:>8}",

@@ -26,7 +26,10 @@ pub struct Watch<'a> {
 pub struct Sample {
     /// Seconds since the run began.
     pub at_s: f64,
+    /// In their calls.
     pub joined: usize,
+    /// Connections so far.
+    pub connections: usize,
     pub server_cpu_percent: Option<f64>,
     pub server_kib: Option<u64>,
     pub generator_cpu_percent: f64,
@@ -77,7 +80,7 @@ impl<'a> Watch<'a> {
     }
 
     /// A second has passed. In a window its row waits for what was heard.
-    pub fn tick(&mut self, joined: usize) {
+    pub fn tick(&mut self, joined: usize, connections: usize) {
         let now = Reading::now(self.server);
         let passed = (now.at - self.before.at).as_secs_f64().max(1e-3);
         let percent = |after: Duration, before: Duration| {
@@ -86,6 +89,7 @@ impl<'a> Watch<'a> {
         self.samples.push(Sample {
             at_s: (now.at - self.begun).as_secs_f64(),
             joined,
+            connections,
             server_cpu_percent: now.server.zip(self.before.server).map(|(a, b)| percent(a, b)),
             // A server that is gone is noticed where its figures are needed.
             server_kib: self.server.resident_kib().ok().flatten(),
