@@ -3,7 +3,7 @@
 //! a packet holds is told by its length, or by the next packet's time where that says fewer.
 
 use crate::hearing::{Gaps, Hearing};
-use crate::voice::{FRAME_BYTES, FRAME_SAMPLES};
+use crate::voice::{BotId, FRAME_BYTES, FRAME_SAMPLES, Frame};
 
 /// The ears of a light leg.
 #[derive(Debug)]
@@ -11,8 +11,8 @@ pub struct Light {
     /// One packet in so many of each voice is to be decrypted.
     one_in: u32,
     streams: Vec<(u32, Stream)>,
-    /// From a talker's socket to ours, of the last packet that was decrypted, in nanoseconds.
-    pub lag_ns: u64,
+    /// The header of the packet that is being decrypted.
+    opened: Option<Header>,
 }
 
 /// What a header says.
@@ -42,21 +42,48 @@ struct Stream {
     frames: u32,
     /// Until the next one that is to be decrypted.
     skipped: u32,
+    origin: Option<Origin>,
+}
+
+/// Of the last packet of a stream that was decrypted.
+#[derive(Clone, Copy, Debug)]
+struct Origin {
+    talker: BotId,
+    sent_ns: u64,
+    time: u32,
 }
 
 impl Light {
     pub fn new(one_in: u32) -> Self {
-        Self { one_in, streams: Vec::new(), lag_ns: 0 }
+        Self { one_in, streams: Vec::new(), opened: None }
     }
 
     /// Whether the next packet is to be decrypted: each voice's first one is.
     pub fn is_to_decrypt(&mut self, header: Header) -> bool {
         let known = self.streams.iter_mut().find(|(ssrc, _)| *ssrc == header.ssrc);
-        let Some((_, stream)) = known else {
-            return true;
-        };
-        stream.skipped = (stream.skipped + 1) % self.one_in;
-        stream.skipped == 0
+        let is_due = known.is_none_or(|(_, stream)| {
+            stream.skipped = (stream.skipped + 1) % self.one_in;
+            stream.skipped == 0
+        });
+        self.opened = is_due.then_some(header);
+        is_due
+    }
+
+    /// Learns from a packet that was decrypted who speaks in its stream, and since when.
+    pub fn learn(&mut self, frame: Frame) {
+        let Some(Header { ssrc, time, .. }) = self.opened.take() else { return };
+        let origin = Origin { talker: frame.talker, sent_ns: frame.sent_ns, time };
+        for (_, stream) in self.streams.iter_mut().filter(|(of, _)| *of == ssrc) {
+            stream.origin = Some(origin);
+        }
+    }
+
+    /// Who said a packet, and about when, by its time; `None` until its stream is known.
+    pub fn origin(&self, header: Header) -> Option<(BotId, u64)> {
+        let (_, stream) = self.streams.iter().find(|(ssrc, _)| *ssrc == header.ssrc)?;
+        let Origin { talker, sent_ns, time } = stream.origin?;
+        let passed_ns = i64::from(header.time.wrapping_sub(time) as i32) * NS_IN_48_SAMPLES / 48;
+        Some((talker, sent_ns.saturating_add_signed(passed_ns)))
     }
 
     pub fn note(&mut self, header: Header, gaps: &mut Gaps) -> Counted {
@@ -125,13 +152,16 @@ impl Header {
 /// six frames are still less than seven.
 const TAG_BYTES: usize = 10;
 
+/// A millisecond of Opus' RTP clock.
+const NS_IN_48_SAMPLES: i64 = 1_000_000;
+
 /// Sequence numbers are counted on from here, so that one before the first is still above 0.
 const ONE_ROUND: u32 = 1 << 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::voice::{self, Frame};
+    use crate::voice;
 
     /// A packet of `frames`, sealed with GCM, with `padding` bytes more.
     fn packet(sequence: u16, time: u32, frames: usize, padding: usize) -> Vec<u8> {
@@ -189,6 +219,19 @@ mod tests {
             is_decrypted
         });
         assert_eq!(decrypted.count(), 101, "the first, and of the others one in ten");
+    }
+
+    #[test]
+    fn who_said_a_packet_and_when_is_known_from_one_that_was_decrypted() {
+        let (mut light, mut gaps) = (Light::new(10), Gaps::default());
+        let headers = [(1, 960), (2, 1920)].map(|(seq, time)| {
+            let header = Header::read(&packet(seq, time, 1, 0)).expect("RTP");
+            light.is_to_decrypt(header);
+            light.note(header, &mut gaps);
+            light.learn(Frame { talker: 4, seq: 0, sent_ns: 1_000 });
+            header
+        });
+        assert_eq!(headers.map(|it| light.origin(it)), [Some((4, 1_000)), Some((4, 20_001_000))]);
     }
 
     #[test]

@@ -164,7 +164,7 @@ impl Media {
             match command {
                 Command::Adopt(leg) => self.adopt(now, *leg),
                 Command::Release(bot) => self.seats.release(now, bot),
-                Command::Lose(bot) => self.seats.lose(bot),
+                Command::Lose(bot) => drop(self.seats.vacate(bot)),
                 Command::Mute(bot) => self.seats.mute(now, bot),
                 Command::Unmute(bot) => self.seats.unmute(now, bot),
                 Command::Measure(length) => self.seats.measure(now, length),

@@ -95,11 +95,6 @@ impl Seats {
         }
     }
 
-    /// Loses a leg without a word, as a network does.
-    pub fn lose(&mut self, bot: BotId) {
-        self.vacate(bot);
-    }
-
     pub fn mute(&mut self, now: Instant, bot: BotId) {
         self.speech.mute(bot, now);
     }
@@ -180,11 +175,12 @@ impl Seats {
             return true;
         };
         let is_decrypted = light.is_to_decrypt(header);
-        let sent_ns = nanos(at).saturating_sub(light.lag_ns);
+        let origin = light.origin(header);
+        let sent_ns = origin.and_then(|(talker, about)| self.speech.sent(talker, about));
         match self.window.tally() {
             Some(tally) => {
                 let counted = light.note(header, &mut tally.light_gaps);
-                tally.note_counted(sent_ns, counted, is_decrypted);
+                tally.note_counted(sent_ns.unwrap_or(nanos(at)), counted, is_decrypted);
             }
             None => drop(light.note(header, &mut Gaps::default())),
         }
@@ -198,6 +194,7 @@ impl Seats {
         let Some(Some(seat)) = self.seats.get_mut(bot as usize) else {
             return;
         };
+        self.speech.note_sent(bot, nanos(now));
         let lost = std::mem::take(&mut seat.leg.lost_packets);
         let mut others = self.in_call.get(&seat.leg.call).copied().unwrap_or_default();
         others.full = others.full.saturating_sub(1);
@@ -297,7 +294,7 @@ impl Seats {
         let Some(Some(seat)) = self.seats.get_mut(bot as usize) else { return };
         let tally = self.window.tally();
         if let Some(light) = seat.light() {
-            light.lag_ns = nanos(at).saturating_sub(first.sent_ns);
+            light.learn(first);
             tally.into_iter().for_each(|tally| tally.note_latency(first, nanos(at)));
         } else if seat.is_for(first) {
             tally.into_iter().for_each(|tally| tally.note_packet(first.sent_ns));
@@ -359,8 +356,8 @@ impl Seats {
         }
     }
 
-    /// Forgets a leg; whether it was leaving anyway.
-    fn vacate(&mut self, bot: BotId) -> bool {
+    /// Forgets a leg without a word, as a network does; whether it was leaving anyway.
+    pub fn vacate(&mut self, bot: BotId) -> bool {
         self.depart(bot);
         let Some(mut seat) = self.seats.get_mut(bot as usize).and_then(Option::take) else {
             return false;

@@ -3,6 +3,7 @@
 //! With talk-spurts a talker is silent between them, and sends nothing (DTX). Their lengths are
 //! exponential, with the means of conversational speech: ITU-T P.59 (03/93), table 1.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::voice::{BotId, FRAME};
@@ -25,6 +26,8 @@ struct Talker {
     mood: Mood,
     /// Frames of silence since his last packet, as his RTP clock must tell.
     silent: u32,
+    /// When he sent his latest packets, in nanoseconds.
+    sent: VecDeque<u64>,
 }
 
 enum Mood {
@@ -62,7 +65,7 @@ impl Speech {
     /// A talker begins: his first packet is due at once.
     pub fn begin(&mut self, bot: BotId, call: usize, now: Instant) {
         let mood = Mood::Talks(now, self.spurts.draw(now, SPURT));
-        self.talkers.push(Talker { bot, call, mood, silent: 0 });
+        self.talkers.push(Talker { bot, call, mood, silent: 0, sent: VecDeque::new() });
     }
 
     pub fn end(&mut self, bot: BotId) {
@@ -91,6 +94,24 @@ impl Speech {
     /// When something is due again.
     pub fn due(&self) -> Option<Instant> {
         self.talkers.iter().filter_map(Talker::due).min()
+    }
+
+    /// Notes that a talker's packet left.
+    pub fn note_sent(&mut self, bot: BotId, sent_ns: u64) {
+        if let Some(talker) = self.talkers.iter_mut().find(|talker| talker.bot == bot) {
+            talker.sent.push_back(sent_ns);
+            if talker.sent.len() > REMEMBERED {
+                talker.sent.pop_front();
+            }
+        }
+    }
+
+    /// When a talker's packet left that left at about `near_ns`.
+    pub fn sent(&self, bot: BotId, near_ns: u64) -> Option<u64> {
+        let talker = self.talkers.iter().find(|talker| talker.bot == bot)?;
+        let after = talker.sent.partition_point(|sent| *sent < near_ns);
+        let near = after.saturating_sub(1)..(after + 1).min(talker.sent.len());
+        talker.sent.range(near).copied().min_by_key(|sent| sent.abs_diff(near_ns))
     }
 
     /// How many talk in a call at the moment.
@@ -157,6 +178,9 @@ fn frames_between(from: Instant, to: Instant) -> u32 {
     (to.saturating_duration_since(from).as_nanos() / FRAME.as_nanos()) as u32
 }
 
+/// Packets of a talker that may still be under way: seconds of them.
+const REMEMBERED: usize = 256;
+
 /// Mean talk-spurt (P.59).
 const SPURT: Duration = Duration::from_millis(1004);
 
@@ -210,6 +234,18 @@ mod tests {
         assert_eq!((speech.poll(at(500)), speech.due(), speech.voices(0)), (None, None, 0));
         speech.unmute(3, at(1010));
         assert_eq!(speech.poll(at(1010)).map(|due| due.silent), Some(50));
+    }
+
+    #[test]
+    fn the_packet_sent_nearest_to_a_time_is_found() {
+        let mut speech = Speech::new(20, false, 1);
+        speech.begin(3, 0, Instant::now());
+        assert_eq!(speech.sent(3, 7), None);
+        for sent_ns in [100, 200, 310] {
+            speech.note_sent(3, sent_ns);
+        }
+        let found = [0, 149, 151, 250, 999].map(|near_ns| speech.sent(3, near_ns));
+        assert_eq!(found, [100, 100, 200, 200, 310].map(Some));
     }
 
     #[test]

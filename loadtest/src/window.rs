@@ -11,7 +11,7 @@ use crate::voice::nanos;
 pub enum Window {
     Shut,
     Open {
-        tally: Tally,
+        tally: Box<Tally>,
         from: Instant,
         until: Instant,
         cpu_before: Duration,
@@ -39,7 +39,7 @@ pub enum Turn {
 impl Window {
     pub fn open(now: Instant, length: Duration) -> Self {
         Self::Open {
-            tally: Tally::new(nanos(now), length),
+            tally: Box::new(Tally::new(nanos(now), length)),
             from: now,
             until: now + length,
             cpu_before: cpu::of_this_thread(),
@@ -71,7 +71,7 @@ impl Window {
         match std::mem::replace(self, Self::Shut) {
             Self::Open { tally, cpu_before, .. } => {
                 let media_cpu = cpu::of_this_thread() - cpu_before;
-                let measured = Box::new(Measured { tally, media_cpu });
+                let measured = Box::new(Measured { tally: *tally, media_cpu });
                 *self = Self::Settling { measured, until: now + STRAGGLERS };
                 Turn::Ends
             }
