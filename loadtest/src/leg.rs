@@ -77,7 +77,8 @@ pub struct Role {
 const FIRST_SEQUENCE: u64 = 1_000;
 
 impl Leg {
-    /// Opens a socket towards `server` and makes an offer of its audio sections: the first to speak and hear, the others only to hear, so that nothing is renegotiated later.
+    /// Opens a socket towards `server` and makes an offer of its audio sections: the first to speak
+    /// and hear, the others only to hear, so that nothing is renegotiated later.
     pub fn offer(bot: BotId, call: usize, role: Role, server: SocketAddr) -> Result<Offered> {
         let Role { is_talker, sections, light } = role;
         let socket = UdpSocket::bind((source_towards(server)?, 0)).context("no UDP socket")?;

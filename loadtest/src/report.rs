@@ -91,8 +91,8 @@ pub struct LightLegs {
     pub legs: usize,
     pub packets: u64,
     pub decrypted: u64,
-    /// By their numbers.
-    pub lost_packets: u64,
+    /// Numbers between those that came: lost packets, and what the server left out.
+    pub missing_numbers: u64,
     pub heard: u64,
     pub expected: u64,
 }
@@ -246,7 +246,7 @@ impl LightLegs {
             legs,
             packets: tally.light.packets,
             decrypted: tally.decrypted,
-            lost_packets: tally.light_gaps.lost,
+            missing_numbers: tally.light_gaps.lost,
             heard: tally.light.heard,
             expected: tally.light.expected.round() as u64,
         }

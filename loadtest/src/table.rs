@@ -82,11 +82,12 @@ impl Display for Load {
         if let Some(light) = &self.light {
             writeln!(
                 out,
-                "light      {} legs decrypted {} of {} packets, {} lost; {} frames heard of {}",
+                "light      {} legs decrypted {} of {} packets, {} numbers missing; \
+                 {} frames heard of {}",
                 light.legs,
                 light.decrypted,
                 light.packets,
-                light.lost_packets,
+                light.missing_numbers,
                 light.heard,
                 light.expected
             )?;
