@@ -176,11 +176,12 @@ impl Seats {
         };
         let is_decrypted = light.is_to_decrypt(header);
         let origin = light.origin(header);
-        let sent_ns = origin.and_then(|(talker, about)| self.speech.sent(talker, about));
+        let sent = |(talker, about)| self.speech.sent(talker, about).unwrap_or(about);
+        let sent_ns = origin.map_or(nanos(at), sent);
         match self.window.tally() {
             Some(tally) => {
                 let counted = light.note(header, &mut tally.light_gaps);
-                tally.note_counted(sent_ns.unwrap_or(nanos(at)), counted, is_decrypted);
+                tally.note_counted(sent_ns, counted, is_decrypted);
             }
             None => drop(light.note(header, &mut Gaps::default())),
         }

@@ -111,7 +111,8 @@ impl Speech {
         let talker = self.talkers.iter().find(|talker| talker.bot == bot)?;
         let after = talker.sent.partition_point(|sent| *sent < near_ns);
         let near = after.saturating_sub(1)..(after + 1).min(talker.sent.len());
-        talker.sent.range(near).copied().min_by_key(|sent| sent.abs_diff(near_ns))
+        let sent = talker.sent.range(near).copied().min_by_key(|sent| sent.abs_diff(near_ns));
+        sent.filter(|sent| sent.abs_diff(near_ns) < FRAME.as_nanos() as u64)
     }
 
     /// How many talk in a call at the moment.
@@ -246,6 +247,7 @@ mod tests {
         }
         let found = [0, 149, 151, 250, 999].map(|near_ns| speech.sent(3, near_ns));
         assert_eq!(found, [100, 100, 200, 200, 310].map(Some));
+        assert_eq!(speech.sent(3, 30_000_000), None, "more than a frame from all of them");
     }
 
     #[test]
