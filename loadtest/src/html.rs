@@ -56,7 +56,7 @@ fn distribution(load: &Load) -> Plot<'static> {
     let share = |(ms, count): &(f64, u64)| (*ms, Some(*count as f64 * 100.0 / total));
     Plot {
         title: "Added latency",
-        unit: "% of frames up to the p99.9",
+        unit: "% of frames up to the p99",
         x_unit: "ms",
         shape: Shape::Bars,
         rows: vec![Row { name: "", points: steps.iter().map(share).collect() }],
@@ -149,9 +149,9 @@ section div{padding:10px 12px;color:var(--faint);font-size:.87em}
 section b{display:block;color:var(--ink);font-size:1.45em;font-weight:600}
 main{display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(min(100%,380px),1fr))}
 figure{margin:0;padding:10px 12px 4px}
-figcaption{color:var(--faint)}
+figcaption{color:var(--faint);display:flex;flex-wrap:wrap;column-gap:.8em}
 figcaption b{color:var(--ink)}
-figcaption span{margin-left:.9em;white-space:nowrap}
+figcaption span{white-space:nowrap}
 figcaption i{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.3em}
 i.c0{background:var(--c0)}i.c1{background:var(--c1)}i.c2{background:var(--c2)}\
 i.c3{background:var(--c3)}

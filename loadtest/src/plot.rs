@@ -40,7 +40,7 @@ impl Plot<'_> {
             return String::new();
         };
         let Self { title, unit, .. } = self;
-        let mut out = format!("<figure><figcaption><b>{title}</b>, {unit}");
+        let mut out = format!("<figure><figcaption><span><b>{title}</b>, {unit}</span>");
         if self.rows.len() > 1 {
             for (at, row) in self.rows.iter().enumerate() {
                 let _ = write!(out, "<span><i class=\"c{at}\"></i>{}</span>", row.name);

@@ -169,8 +169,8 @@ impl Display for Limit {
         }
         let why = match self.ended_by {
             EndedBy::Server => "the server's busiest thread was full",
-            EndedBy::Generator => "this generator was full: the server may carry more",
-            EndedBy::Neither => "neither the server's threads nor this generator were full",
+            EndedBy::Generator => "this generator had too little CPU: the server may carry more",
+            EndedBy::Neither => "neither the server's threads nor this generator were busy",
             EndedBy::Joining => "not everybody could join",
         };
         let (bound, good) = (&self.bound, self.last_good);

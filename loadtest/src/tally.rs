@@ -42,9 +42,9 @@ impl Times {
     }
 
     /// How many took up to each of some times, in milliseconds: the distribution in at most
-    /// `steps` steps of equal width, what is above the p99.9 left out.
+    /// `steps` steps of equal width, what is above the p99 left out.
     pub fn steps(&self, steps: u64) -> Vec<(f64, u64)> {
-        let width = (self.0.value_at_quantile(0.999) / steps).max(1);
+        let width = (self.0.value_at_quantile(0.99) / steps).max(1);
         let found = self.0.iter_linear(width).take(steps as usize);
         found
             .map(|step| (step.value_iterated_to() as f64 / 1e6, step.count_since_last_iteration()))

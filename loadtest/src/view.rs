@@ -46,9 +46,9 @@ impl View {
                 if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
                     bar.set_style(style.progress_chars("=> "));
                 }
-                bar.set_length(steps as u64);
-                bar.set_position(0);
                 bar.set_message(what.to_owned());
+                bar.set_position(0);
+                bar.set_length(steps as u64);
             }
         }
     }

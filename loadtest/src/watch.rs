@@ -97,8 +97,9 @@ impl<'a> Watch<'a> {
         });
         self.before = now;
         self.next_tick = (self.next_tick + SECOND).max(now.at);
-        if self.window == Phase::Before {
-            self.show(None);
+        match self.window {
+            Phase::Before => self.show(None),
+            Phase::Within(from) => self.view.advance(self.samples.len() - from),
         }
     }
 
