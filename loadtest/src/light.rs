@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn who_said_a_packet_and_when_is_known_from_one_that_was_decrypted() {
-        let (mut light, mut gaps) = (Light::new(10), Gaps::default());
+        let (mut light, mut gaps) = (Light::new(100), Gaps::default());
         let headers = [(1, 960), (2, 1920)].map(|(seq, time)| {
             let header = Header::read(&packet(seq, time, 1, 0)).expect("RTP");
             light.is_to_decrypt(header);
