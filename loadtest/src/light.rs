@@ -58,15 +58,17 @@ impl Light {
         Self { one_in, streams: Vec::new(), opened: None }
     }
 
-    /// Whether the next packet is to be decrypted: each voice's first one is.
+    /// Whether the next packet is to be decrypted: the first one of each voice and spurt is.
     pub fn is_to_decrypt(&mut self, header: Header) -> bool {
         let known = self.streams.iter_mut().find(|(ssrc, _)| *ssrc == header.ssrc);
         let is_due = known.is_none_or(|(_, stream)| {
             stream.skipped = (stream.skipped + 1) % self.one_in;
             stream.skipped == 0
         });
-        self.opened = is_due.then_some(header);
-        is_due
+        // Where a talk-spurt begins, it may be another's voice.
+        let is_opened = is_due || header.marker;
+        self.opened = is_opened.then_some(header);
+        is_opened
     }
 
     /// Learns from a packet that was decrypted who speaks in its stream, and since when.
@@ -78,8 +80,12 @@ impl Light {
         }
     }
 
-    /// Who said a packet, and about when, by its time; `None` until its stream is known.
+    /// Who said a packet, and about when, by its time; `None` where that is not known yet: at the
+    /// beginning of a stream or a talk-spurt.
     pub fn origin(&self, header: Header) -> Option<(BotId, u64)> {
+        if header.marker {
+            return None;
+        }
         let (_, stream) = self.streams.iter().find(|(ssrc, _)| *ssrc == header.ssrc)?;
         let Origin { talker, sent_ns, time } = stream.origin?;
         let passed_ns = i64::from(header.time.wrapping_sub(time) as i32) * NS_IN_48_SAMPLES / 48;
