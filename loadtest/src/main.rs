@@ -51,7 +51,7 @@ use crate::args::{Action, Args};
 use crate::crowd::Crowd;
 use crate::load::Calls;
 use crate::media::Command;
-use crate::report::{JoinTimes, Report, VERSION};
+use crate::report::{JoinTimes, Limit, Report, VERSION};
 use crate::scenario::Scenario;
 use crate::server::Server;
 use crate::view::View;
@@ -119,9 +119,12 @@ async fn run(args: &Args, scenario: &Scenario, server: &Server) -> Result<Report
     }
     media.tell(Command::Stop)?;
     let joins = thread.join().map_err(|_| anyhow!("the media thread panicked"))?;
+    // The load that is reported is the last step's.
+    let onliners = limit.as_ref().and_then(|limit: &Limit| limit.steps.last());
+    let onliners = onliners.map_or(scenario.onliners, |step| step.onliners);
     Ok(Report {
         version: VERSION,
-        scenario: scenario.clone(),
+        scenario: Scenario { onliners, ..scenario.clone() },
         joined: crowd.connected(),
         failed: crowd.failed(),
         reconnected: crowd.reconnected(),

@@ -168,7 +168,7 @@ fn number(value: f64, step: f64) -> String {
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 230.0;
 const LEFT: f64 = 46.0;
-const RIGHT: f64 = 410.0;
+const RIGHT: f64 = 404.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 190.0;
 
