@@ -156,7 +156,7 @@ struct Thread<T> {
     identity: Identity,
     socket: Arc<UdpSocket>,
     tell: T,
-    peers: HashMap<HandshakeKey, Peer>,
+    peers: HashMap<HandshakeKey, Box<Peer>>,
     /// Deadlines in order; a peer's present one stands in it.
     due: BTreeSet<(Instant, HandshakeKey)>,
 }
@@ -210,8 +210,8 @@ impl<T: Fn(Outcome)> Thread<T> {
     fn handle(&mut self, order: Order, buffer: &mut Vec<u8>) {
         match order {
             Order::Open { key, fingerprints } => {
-                let dtls = self.identity.server(Instant::now());
-                self.peers.insert(key, Peer::new(dtls, fingerprints));
+                let peer = Peer::new(self.identity.server(Instant::now()), fingerprints);
+                self.peers.insert(key, Box::new(peer));
             }
             Order::Datagram { key, path, bytes } => {
                 let Some(peer) = self.peers.get_mut(&key) else { return };

@@ -12,6 +12,7 @@ use engine::routes::Route;
 use engine::rtp::{self, Stamp};
 use engine::slots::{Arrival, Holder, Voice};
 
+use super::ahead;
 use super::leg::{Leg, OutSlot};
 use super::outbox::{Outbox, SEGMENT_BYTES_MAX, SEGMENTS_MAX};
 use super::seats::Seats;
@@ -130,6 +131,7 @@ impl<D: Departure> FanOut<'_, D> {
         for _ in 0..most {
             let next = speaking.iter().filter_map(|one| one.routes.first());
             let Some(next) = next.min_by_key(|route| route.rank).copied() else { return };
+            foresee(speaking, seats);
             let mut listener = seats.at_mut(next.seat);
             for one in speaking.iter_mut() {
                 let Some((route, rest)) = one.routes.split_first() else { continue };
@@ -245,6 +247,24 @@ impl<D: Departure> FanOut<'_, D> {
             }
         }
         pieces.clear();
+    }
+}
+
+/// Asks for the memory of the listeners who come next: of the one after the next where it stands,
+/// of the next what that refers to.
+#[inline]
+fn foresee(speaking: &[Speaking<'_>], seats: &Seats<Leg>) {
+    let Some(one) = speaking.first() else { return };
+    if let Some(leg) = one.routes.get(2).and_then(|route| seats.at(route.seat)) {
+        ahead::fetch(&leg.to);
+        ahead::fetch(&leg.slots);
+        ahead::fetch(&leg.keys);
+    }
+    if let Some(route) = one.routes.get(1)
+        && let Some(leg) = seats.at(route.seat)
+        && let Some(slot) = leg.slots.get(usize::from(route.slot))
+    {
+        ahead::fetch(slot);
     }
 }
 

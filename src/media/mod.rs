@@ -5,6 +5,7 @@
 //! notices.
 
 mod addresses;
+mod ahead;
 mod berth;
 mod bundles;
 mod busy;
