@@ -150,7 +150,9 @@ impl Worker {
         if mail.is_empty() {
             return;
         }
-        self.finish_bundles();
+        if !(mail.orders.is_empty() && mail.permits.is_empty()) {
+            self.finish_bundles();
+        }
         for order in mail.orders.drain(..) {
             self.handle_order(order);
         }
