@@ -21,13 +21,13 @@ pub struct Api {
 }
 
 /// What a login gives.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct Login {
     pub token: String,
     pub team: Team,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct Team {
     pub uid: String,
 }

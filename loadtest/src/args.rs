@@ -19,6 +19,9 @@ pub struct Args {
     /// The server.
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     pub url: String,
+    /// Load a Janus VideoRoom instead, by its WebSocket, such as ws://127.0.0.1:8188.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["url", "first_voice"])]
+    pub janus: Option<String>,
     /// A TOML file of the flags below, or the name of a built-in one (small-calls, all-hands,
     /// webinar, fifty-calls, join-storm, churn, lossy).
     #[arg(long, value_name = "FILE")]

@@ -10,19 +10,29 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::api::{Api, Login};
 use crate::bot::{Bot, Join, Order};
+use crate::janus::{self, Rooms};
 use crate::media::MediaHandle;
 use crate::notice::Notice;
 use crate::voice::BotId;
 use crate::watch::Watch;
 
+/// Where the bots come in.
+#[derive(Clone)]
+pub enum Door {
+    Voxhall(Api),
+    Janus(Rooms),
+}
+
 /// Everybody who takes part.
 pub struct Crowd<'a> {
-    api: Api,
+    door: Door,
     media: MediaHandle,
     sender: mpsc::Sender<Notice>,
     notices: mpsc::Receiver<Notice>,
     orders: HashMap<BotId, mpsc::Sender<Order>>,
     next_bot: BotId,
+    /// Numbers of talkers' second legs.
+    ears: HashSet<BotId>,
     pub watch: Watch<'a>,
     connected: HashSet<BotId>,
     /// Connected, and not gone since.
@@ -35,19 +45,20 @@ pub struct Crowd<'a> {
 
 impl<'a> Crowd<'a> {
     pub fn new(
-        api: Api,
+        door: Door,
         watch: Watch<'a>,
         media: MediaHandle,
         sender: mpsc::Sender<Notice>,
         notices: mpsc::Receiver<Notice>,
     ) -> Self {
         Self {
-            api,
+            door,
             media,
             sender,
             notices,
             orders: HashMap::new(),
             next_bot: 0,
+            ears: HashSet::new(),
             watch,
             connected: HashSet::new(),
             inside: HashSet::new(),
@@ -75,21 +86,15 @@ impl<'a> Crowd<'a> {
             while arriving.len() < DOORS
                 && let Some(id) = waiting.next()
             {
-                arriving.spawn(arrive(
-                    id,
-                    self.api.clone(),
-                    self.media.clone(),
-                    self.sender.clone(),
-                ));
+                let (orders, inbox) = mpsc::channel(ORDERS);
+                self.orders.insert(id, orders);
+                let (media, sender) = (self.media.clone(), self.sender.clone());
+                arriving.spawn(arrive(id, self.door.clone(), media, sender, inbox));
             }
             let Some(arrived) = arriving.join_next().await else {
                 break;
             };
-            let (bot, id, login) = arrived??;
-            let (orders, inbox) = mpsc::channel(ORDERS);
-            tokio::spawn(bot.run(inbox));
-            self.orders.insert(id, orders);
-            logins.push((id, login));
+            logins.push(arrived??);
             self.watch.view.advance(logins.len());
         }
         logins.sort_by_key(|(id, _)| *id);
@@ -101,7 +106,27 @@ impl<'a> Crowd<'a> {
     /// # Errors
     /// When the server refuses.
     pub async fn make_group(&self, login: &Login, name: &str) -> Result<String> {
-        self.api.make_group(login, name).await
+        match &self.door {
+            Door::Voxhall(api) => api.make_group(login, name).await,
+            Door::Janus(rooms) => rooms.make_room(name).await,
+        }
+    }
+
+    /// What talkers join with to hear too, where that takes a leg of its own.
+    pub fn ears(&mut self, talkers: &[(BotId, Join)]) -> Vec<(BotId, Join)> {
+        let Door::Janus(rooms) = &self.door else {
+            return Vec::new();
+        };
+        let ears = talkers.iter().filter_map(|(bot, join)| Some((*bot, rooms.ears(*bot, join)?)));
+        let ears: Vec<(BotId, (BotId, Join))> = ears.collect();
+        for (bot, (leg, _)) in &ears {
+            self.ears.insert(*leg);
+            self.next_bot = self.next_bot.max(leg + 1);
+            if let Some(orders) = self.orders.get(bot).cloned() {
+                self.orders.insert(*leg, orders);
+            }
+        }
+        ears.into_iter().map(|(_, ears)| ears).collect()
     }
 
     /// Tells a bot what to do. One that has failed is beyond orders.
@@ -166,8 +191,10 @@ impl<'a> Crowd<'a> {
         match &notice {
             Notice::Connected(bot) => {
                 self.connected.insert(*bot);
-                self.inside.insert(*bot);
-                self.connections += 1;
+                if !self.ears.contains(bot) {
+                    self.inside.insert(*bot);
+                    self.connections += 1;
+                }
             }
             Notice::Second(second) => self.watch.show(Some(second)),
             Notice::Failed { bot, why } => {
@@ -183,12 +210,12 @@ impl<'a> Crowd<'a> {
     }
 
     pub fn connected(&self) -> usize {
-        self.connected.len()
+        self.connected.difference(&self.ears).count()
     }
 
     /// Connections of those who had one before.
     pub fn reconnected(&self) -> usize {
-        self.connections - self.connected.len()
+        self.connections - self.connected()
     }
 
     pub fn failed(&self) -> usize {
@@ -216,13 +243,27 @@ impl<'a> Crowd<'a> {
 
 async fn arrive(
     id: BotId,
-    api: Api,
+    door: Door,
     media: MediaHandle,
     notices: mpsc::Sender<Notice>,
-) -> Result<(Bot, BotId, Login)> {
-    let login = api.login(&format!("Bot {id}")).await.with_context(|| format!("bot {id}"))?;
-    let bot = Bot::connect(id, &api, &login, media, notices).await;
-    Ok((bot.with_context(|| format!("bot {id}"))?, id, login))
+    orders: mpsc::Receiver<Order>,
+) -> Result<(BotId, Login)> {
+    let who = || format!("bot {id}");
+    let login = match door {
+        Door::Voxhall(api) => {
+            let login = api.login(&format!("Bot {id}")).await.with_context(who)?;
+            let bot = Bot::connect(id, &api, &login, media, notices).await.with_context(who)?;
+            tokio::spawn(bot.run(orders));
+            login
+        }
+        Door::Janus(rooms) => {
+            let bot = janus::Bot::connect(id, rooms, media, notices).await.with_context(who)?;
+            tokio::spawn(bot.run(orders));
+            // Janus asks nobody who he is.
+            Login::default()
+        }
+    };
+    Ok((id, login))
 }
 
 /// Bots logging in at the same time.

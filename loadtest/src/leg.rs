@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::config::DtlsCert;
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
@@ -41,6 +41,8 @@ pub struct Leg {
     /// Number of the call it is in, from 0.
     pub call: usize,
     pub is_talker: bool,
+    /// Counts among those who hear the call.
+    pub is_listener: bool,
     /// Decrypts one packet in so many, and sends no reports of what it has received: they would
     /// be wrong.
     pub light: Option<u32>,
@@ -80,7 +82,36 @@ impl Leg {
     /// Opens a socket towards `server` and makes an offer of its audio sections: the first to speak
     /// and hear, the others only to hear, so that nothing is renegotiated later.
     pub fn offer(bot: BotId, call: usize, role: Role, server: SocketAddr) -> Result<Offered> {
-        let Role { is_talker, sections, light } = role;
+        let mut leg = Self::open(bot, call, role, server)?;
+        let mut changes = leg.rtc.sdp_api();
+        let mid = changes.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
+        for _ in 1..role.sections {
+            changes.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+        }
+        let (offer, pending) = changes.apply().context("str0m made no offer")?;
+        leg.mid = mid;
+        Ok(Offered { leg, pending, sdp: offer.to_sdp_string() })
+    }
+
+    /// Answers an offer that a server made, read now: a leg that only hears, and the answer's SDP.
+    ///
+    /// # Errors
+    /// When the offer cannot be read.
+    pub fn accept(
+        bot: BotId,
+        call: usize,
+        role: Role,
+        server: SocketAddr,
+        sdp: &str,
+    ) -> Result<(Self, String)> {
+        let mut leg = Self::open(bot, call, role, server)?;
+        let offer = SdpOffer::from_sdp_string(&one_path(sdp, server.ip()))?;
+        let answer = leg.rtc.sdp_api().accept_offer(offer)?;
+        Ok((leg, answer.to_sdp_string()))
+    }
+
+    /// A leg before any description.
+    fn open(bot: BotId, call: usize, role: Role, server: SocketAddr) -> Result<Self> {
         let socket = UdpSocket::bind((source_towards(server)?, 0)).context("no UDP socket")?;
         socket.set_nonblocking(true)?;
         let local = socket.local_addr()?;
@@ -95,18 +126,13 @@ impl Leg {
             .set_extension(4, Extension::RtpMid)
             .build(now);
         rtc.add_local_candidate(Candidate::host(local, Protocol::Udp)?);
-        let mut changes = rtc.sdp_api();
-        let mid = changes.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
-        for _ in 1..sections {
-            changes.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
-        }
-        let (offer, pending) = changes.apply().context("str0m made no offer")?;
-        let leg = Self {
+        Ok(Self {
             bot,
             call,
-            is_talker,
-            light,
-            sections,
+            is_talker: role.is_talker,
+            is_listener: true,
+            light: role.light,
+            sections: role.sections,
             lost_packets: 0,
             offered_at: now,
             answered_at: now,
@@ -114,13 +140,13 @@ impl Leg {
             socket,
             local,
             rtc,
-            mid,
+            // Nobody's: whoever only hears has no section to speak in.
+            mid: Mid::new(),
             pt: Pt::from(0),
             next_seq: 0,
             packets: 0,
             time: 0,
-        };
-        Ok(Offered { leg, pending, sdp: offer.to_sdp_string() })
+        })
     }
 
     /// Takes one datagram that arrived at `at`.

@@ -55,8 +55,9 @@ impl<'a> Calls<'a> {
         crowd.listen(SETTLE).await;
         self.memory.note_sockets(before_kib, self.server.resident_kib()?);
         self.people.extend(joins.iter().cloned());
-        let (talkers, listeners): (Vec<_>, Vec<_>) =
+        let (talkers, mut listeners): (Vec<_>, Vec<_>) =
             joins.into_iter().partition(|(_, join)| join.role.is_talker);
+        listeners.splice(0..0, crowd.ears(&talkers));
         crowd.join(talkers, self.scenario.pause()).await;
         crowd.join(listeners, self.scenario.pause()).await;
         crowd.listen(WARM_UP).await;

@@ -14,6 +14,7 @@ mod far_end;
 mod first_voice;
 mod hearing;
 mod html;
+mod janus;
 mod leg;
 mod light;
 mod limit;
@@ -48,7 +49,8 @@ use tokio::sync::mpsc;
 
 use crate::api::Api;
 use crate::args::{Action, Args};
-use crate::crowd::Crowd;
+use crate::crowd::{Crowd, Door};
+use crate::janus::Rooms;
 use crate::load::Calls;
 use crate::media::Command;
 use crate::report::{JoinTimes, Limit, Report, VERSION};
@@ -78,7 +80,8 @@ fn start(args: Args) -> Result<ExitCode> {
     let server = match (&args.spawn, args.pid) {
         (Some(program), _) => {
             let log = args.server_log.as_deref();
-            Server::start(program, &args.server_args, args.server_pin, log)?
+            let speaks = args.janus.as_deref().map(janus::address).transpose()?;
+            Server::start(program, &args.server_args, args.server_pin, log, speaks)?
         }
         (None, Some(pid)) => Server::Running(pid),
         (None, None) => Server::Unknown,
@@ -99,11 +102,14 @@ fn start(args: Args) -> Result<ExitCode> {
 }
 
 async fn run(args: &Args, scenario: &Scenario, server: &Server) -> Result<Report> {
-    let api = Api::find(&args.url).await?;
+    let door = match &args.janus {
+        Some(url) => Door::Janus(Rooms::new(url, scenario)?),
+        None => Door::Voxhall(Api::find(&args.url).await?),
+    };
     let (sender, notices) = mpsc::channel(NOTICES);
     let (media, thread) = media::start(scenario, sender.clone())?;
     let watch = Watch::new(server, View::new(args.quiet));
-    let mut crowd = Crowd::new(api, watch, media.clone(), sender, notices);
+    let mut crowd = Crowd::new(door, watch, media.clone(), sender, notices);
     let (mut load, mut first_voice, mut limit) = (None, None, None);
     if let Some(listeners) = args.first_voice {
         first_voice = Some(first_voice::run(scenario, &mut crowd, listeners).await?);

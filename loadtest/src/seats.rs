@@ -22,7 +22,7 @@ use crate::window::{Turn, Window};
 /// All legs, by bot number.
 pub struct Seats {
     seats: Vec<Option<Box<Seat>>>,
-    /// Connected legs of each call, by call number.
+    /// Connected legs of each call that hear it, by call number.
     in_call: HashMap<usize, Audience>,
     speech: Speech,
     network: Network,
@@ -268,8 +268,9 @@ impl Seats {
         };
         seat.link = Link::Connected { since_ns: nanos(at) };
         self.joins.connected.note(at - seat.leg.offered_at);
-        let legs = self.in_call.entry(seat.leg.call).or_default();
-        *legs.of(seat.leg.light) += 1;
+        if seat.leg.is_listener {
+            *self.in_call.entry(seat.leg.call).or_default().of(seat.leg.light) += 1;
+        }
         if seat.leg.is_talker {
             // Due at once: his first packet leaves as soon as there are keys.
             self.speech.begin(bot, seat.leg.call, at);
@@ -351,6 +352,7 @@ impl Seats {
             self.next_seqs.insert(bot, seat.leg.next_seq);
         }
         if let Link::Connected { .. } = seat.link
+            && seat.leg.is_listener
             && let Some(legs) = self.in_call.get_mut(&seat.leg.call)
         {
             *legs.of(seat.leg.light) -= 1;

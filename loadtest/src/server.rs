@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
@@ -24,7 +25,8 @@ pub enum Server {
 }
 
 impl Server {
-    /// Starts a server on `cpu`, if one is named, and waits for the line that says it listens.
+    /// Starts a server on `cpu`, if one is named, and waits until it listens: for its first line,
+    /// or, of one that says nothing, until `silent_at` lets somebody in.
     ///
     /// # Errors
     /// When it cannot be started, or ends before it listens.
@@ -33,6 +35,7 @@ impl Server {
         args: &[String],
         cpu: Option<usize>,
         log: Option<&Path>,
+        silent_at: Option<SocketAddr>,
     ) -> Result<Self> {
         let stderr = match log {
             Some(path) => File::create(path)
@@ -42,9 +45,17 @@ impl Server {
         };
         let mut command = Command::new(program);
         command.args(args).stdout(Stdio::piped()).stdin(Stdio::null()).stderr(stderr);
+        if let Some(address) = silent_at {
+            let taken = TcpStream::connect(address).is_ok();
+            ensure!(!taken, "somebody listens at {address} already: end it, or take another port");
+            command.stdout(Stdio::null());
+        }
         let mut child = cpu::pinned(cpu, || {
             command.spawn().with_context(|| format!("cannot start {}", program.display()))
         })?;
+        if let Some(address) = silent_at {
+            return Self::await_port(child, address, program);
+        }
         let stdout = child.stdout.take().context("its stdout is piped, so it is there")?;
         let mut lines = BufReader::new(stdout);
         let mut line = String::new();
@@ -58,6 +69,19 @@ impl Server {
         // Whatever else it says must not fill the pipe.
         std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
         Ok(server)
+    }
+
+    fn await_port(child: Child, address: SocketAddr, program: &Path) -> Result<Self> {
+        let process = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
+        let server = Self::Started(child);
+        for _ in 0..LOOKS {
+            if TcpStream::connect(address).is_ok() {
+                return Ok(server);
+            }
+            let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&LOOK))?;
+            ensure!(ended == 0, "{} ended before it listened", program.display());
+        }
+        bail!("{} does not listen at {address}", program.display())
     }
 
     /// CPU time it took so far.
@@ -112,3 +136,7 @@ impl Drop for Server {
 
 /// How long a server may take to end by itself.
 const GRACE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+
+/// How often, and how many times (10 s), a silent server's port is tried.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+const LOOKS: usize = 500;
