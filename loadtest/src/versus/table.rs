@@ -126,6 +126,7 @@ fn doubts(contenders: &[Outcome]) -> Vec<String> {
             |run| run.others_percent > BUSY_PERCENT,
             "others took CPU, run it on an idle machine",
         );
+        doubt(|run| run.lost_percent > 1.0, "packets were lost: a listener-second was less work");
         doubt(|run| run.failed > 0, "not everybody joined, it does not count");
     }
     doubts
