@@ -13,6 +13,8 @@ use crate::scenario::Wishes;
 /// Fill calls of a Voxhall server and measure what arrives.
 #[derive(Debug, Parser)]
 #[command(name = "loadtest", version, args_conflicts_with_subcommands = true)]
+// A script adds what it wants otherwise.
+#[command(args_override_self = true)]
 pub struct Args {
     #[command(subcommand)]
     pub action: Option<Action>,
@@ -118,6 +120,12 @@ mod tests {
         assert_eq!(bound("p99=10ms"), Some(Bound::P99(Duration::from_millis(10))));
         assert_eq!(bound("loss=0.5%"), Some(Bound::LossPercent(0.5)));
         assert_eq!((bound("p99"), bound("p98=3ms"), bound("p99=x")), (None, None, None));
+    }
+
+    #[test]
+    fn of_a_flag_that_is_given_twice_the_later_one_counts() {
+        let args = Args::try_parse_from(["loadtest", "--settle", "6", "--settle", "3"]);
+        assert_eq!(args.expect("both are numbers").wishes.settle, Some(3));
     }
 
     #[test]

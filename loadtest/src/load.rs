@@ -52,7 +52,7 @@ impl<'a> Calls<'a> {
                 joins.push((*bot, self.join(chat.clone(), call, place)));
             }
         }
-        crowd.listen(SETTLE).await;
+        crowd.listen(QUIET).await;
         self.memory.note_sockets(before_kib, self.server.resident_kib()?);
         self.people.extend(joins.iter().cloned());
         let (talkers, mut listeners): (Vec<_>, Vec<_>) =
@@ -60,7 +60,7 @@ impl<'a> Calls<'a> {
         listeners.splice(0..0, crowd.ears(&talkers));
         crowd.join(talkers, self.scenario.pause()).await;
         crowd.join(listeners, self.scenario.pause()).await;
-        crowd.listen(WARM_UP).await;
+        crowd.listen(self.scenario.settling()).await;
         Ok(())
     }
 
@@ -137,7 +137,7 @@ impl<'a> Calls<'a> {
         }
         crowd.listen_until(until).await;
         // Whoever is away comes back.
-        stir.act(crowd, until + WARM_UP).await;
+        stir.act(crowd, until + HOMECOMING).await;
     }
 }
 
@@ -184,10 +184,10 @@ fn series(crowd: &Crowd<'_>, seconds: &[crate::tally::Second]) -> Result<Vec<Poi
 }
 
 /// Before memory is read: what the server does about new sockets is done.
-const SETTLE: Duration = Duration::from_secs(1);
+const QUIET: Duration = Duration::from_secs(1);
 
-/// Between the last join and the window.
-const WARM_UP: Duration = Duration::from_secs(2);
+/// How long after a window somebody may still be away.
+const HOMECOMING: Duration = Duration::from_secs(2);
 
 /// How long the end of a window may be late.
 const PATIENCE: Duration = Duration::from_secs(10);

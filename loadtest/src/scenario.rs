@@ -25,6 +25,9 @@ pub struct Wishes {
     /// Joins a second [default: 50].
     #[arg(long)]
     pub ramp: Option<f64>,
+    /// Seconds between the last join and the window [default: 2].
+    #[arg(long, value_name = "SECONDS")]
+    pub settle: Option<u64>,
     /// Audio sections every client offers, one voice each [default: one for each talker].
     #[arg(long)]
     pub sections: Option<usize>,
@@ -72,6 +75,9 @@ pub struct Scenario {
     pub seconds: u64,
     /// Joins a second.
     pub ramp: f64,
+    /// Between the last join and the window; older reports do not tell.
+    #[serde(default = "usual_settling")]
+    pub settle_seconds: u64,
     pub sections: usize,
     pub talk_spurts: bool,
     pub frame_ms: u32,
@@ -102,6 +108,7 @@ impl Scenario {
             calls: flags.calls.or(file.calls).unwrap_or(1),
             seconds: flags.seconds.or(file.seconds).unwrap_or(10),
             ramp: flags.ramp.or(file.ramp).unwrap_or(50.0),
+            settle_seconds: flags.settle.or(file.settle).unwrap_or_else(usual_settling),
             sections: flags.sections.or(file.sections).unwrap_or(talking.max(1)),
             talk_spurts: flags.talk_spurts.or(file.talk_spurts).unwrap_or(false),
             frame_ms: flags.frame_ms.or(file.frame_ms).unwrap_or(20),
@@ -126,11 +133,16 @@ impl Scenario {
         Duration::from_secs(self.seconds)
     }
 
+    pub fn settling(&self) -> Duration {
+        Duration::from_secs(self.settle_seconds)
+    }
+
     fn check(&self) -> Result<()> {
         ensure!(self.calls > 0 && self.onliners > 0, "there is no call without an onliner");
         ensure!(self.talking <= self.onliners, "--talking is more than --onliners");
         ensure!(self.seconds > 0, "a window of no time measures nothing: --seconds 1 or more");
         ensure!(self.ramp.is_finite() && self.ramp > 0.0, "--ramp is joins a second, above 0");
+        ensure!(self.settle_seconds <= 3600, "--settle is at most an hour, 3600");
         ensure!(self.sections > 0, "an offer has at least one section: --sections 1 or more");
         ensure!([20, 40, 60].contains(&self.frame_ms), "--frame-ms is 20, 40 or 60");
         ensure!(self.light != Some(0), "--light 1 decrypts every packet, 50 one in 50");
@@ -141,6 +153,10 @@ impl Scenario {
         }
         Ok(())
     }
+}
+
+fn usual_settling() -> u64 {
+    2
 }
 
 fn read(named: &str) -> Result<Wishes> {
@@ -185,6 +201,23 @@ mod tests {
         let flags = Wishes { onliners: Some(30), ..Wishes::default() };
         let scenario = Scenario::of(flags, Some("churn")).expect("both make sense");
         assert_eq!((scenario.onliners, scenario.seconds, scenario.frame_ms), (30, 30, 20));
+    }
+
+    #[test]
+    fn a_load_settles_for_two_seconds_or_as_long_as_is_asked() {
+        let settling = |flags| Scenario::of(flags, None).expect("it makes sense").settling();
+        let asked: Wishes = toml::from_str("settle = 6").expect("a key");
+        assert_eq!(settling(Wishes::default()), Duration::from_secs(2));
+        assert_eq!(settling(asked), Duration::from_secs(6));
+    }
+
+    #[test]
+    fn an_older_report_tells_its_scenario_without_settling() {
+        let scenario = Scenario::of(Wishes::default(), None).expect("defaults make sense");
+        let mut told = serde_json::to_value(scenario).expect("plain figures");
+        let known = told.as_object_mut().and_then(|told| told.remove("settle_seconds"));
+        let read: Scenario = serde_json::from_value(told).expect("nothing else lacks");
+        assert_eq!((known, read.settle_seconds), (Some(2.into()), 2));
     }
 
     #[test]
