@@ -42,6 +42,9 @@ pub struct Args {
     /// Joins a second.
     #[arg(long, default_value_t = 50.0)]
     ramp: f64,
+    /// Seconds between the last join and the window: Voxhall bundles frames 4 s after it.
+    #[arg(long, default_value_t = 6)]
+    settle: u64,
     /// A Voxhall of its own arguments, repeatable: "NAME:[KEY=VALUE ..] [LOADTEST-ARGS --]
     /// VOXHALL-ARGS", such as "40 ms:--config a.toml".
     #[arg(long, value_name = "VARIANT")]
@@ -136,19 +139,20 @@ fn run(args: &Args, contender: &Contender) -> Result<Figures> {
         ("--talking", args.talking),
         ("--calls", args.calls),
         ("--seconds", args.seconds as usize),
+        ("--settle", args.settle as usize),
         ("--server-pin", args.server_pin),
         ("--pin", args.pin),
     ] {
         command.arg(flag).arg(value.to_string());
     }
-    command.arg("--ramp").arg(args.ramp.to_string()).arg("--json").arg(&report);
+    command.arg("--ramp").arg(args.ramp.to_string()).args(["--quiet", "--json"]).arg(&report);
     let watch = Watch::begin()?;
     let output = command.args(&contender.words).output().context("cannot start loadtest")?;
     let said = String::from_utf8_lossy(&output.stderr);
     // 2: a report, but somebody did not join or was not heard. The comparison tells.
     let has_report = matches!(output.status.code(), Some(0 | 2));
     ensure!(has_report, "{}: {}", contender.name, said.trim());
-    Figures::read(&report, args, watch.end()?)
+    Figures::read(&report, watch.end()?)
 }
 
 /// A path that holds wherever a program looks from.

@@ -25,6 +25,7 @@ struct Load {
     onliners: usize,
     talking: usize,
     seconds: u64,
+    settle_seconds: u64,
     rounds: usize,
     server_cpu: usize,
     generator_cpu: usize,
@@ -33,9 +34,10 @@ struct Load {
 #[derive(Debug, Serialize)]
 struct Median {
     name: String,
-    us_per_packet: f64,
-    us_per_packet_range: (f64, f64),
     us_per_listener_second: f64,
+    us_per_listener_second_range: (f64, f64),
+    us_per_frame: f64,
+    us_per_packet: f64,
     p50_ms: f64,
     p95_ms: f64,
     p99_ms: f64,
@@ -48,8 +50,9 @@ struct Median {
 struct Ratio {
     of: String,
     to: String,
-    us_per_packet: f64,
     us_per_listener_second: f64,
+    us_per_frame: f64,
+    us_per_packet: f64,
     p50: f64,
     p95: f64,
     p99: f64,
@@ -58,9 +61,16 @@ struct Ratio {
 
 impl Comparison {
     pub fn new(args: &Args, machine: Machine, contenders: Vec<Outcome>) -> Self {
-        let Args { calls, onliners, talking, seconds, rounds, server_pin, pin, .. } = *args;
-        let (server_cpu, generator_cpu) = (server_pin, pin);
-        let load = Load { calls, onliners, talking, seconds, rounds, server_cpu, generator_cpu };
+        let load = Load {
+            calls: args.calls,
+            onliners: args.onliners,
+            talking: args.talking,
+            seconds: args.seconds,
+            settle_seconds: args.settle,
+            rounds: args.rounds,
+            server_cpu: args.server_pin,
+            generator_cpu: args.pin,
+        };
         let medians: Vec<Median> = contenders.iter().map(Median::of).collect();
         // Janus stands last, once for each of its ways.
         let ours = medians.len() - args.event_loops.len().min(medians.len());
@@ -77,9 +87,10 @@ impl Median {
         let median = |figure: fn(&Figures) -> f64| outcome.median(figure);
         Self {
             name: outcome.name.clone(),
-            us_per_packet: median(|run| run.us_per_packet),
-            us_per_packet_range: outcome.range(|run| run.us_per_packet),
             us_per_listener_second: median(|run| run.us_per_listener_second),
+            us_per_listener_second_range: outcome.range(|run| run.us_per_listener_second),
+            us_per_frame: median(|run| run.us_per_frame),
+            us_per_packet: median(|run| run.us_per_packet),
             p50_ms: median(|run| run.p50_ms),
             p95_ms: median(|run| run.p95_ms),
             p99_ms: median(|run| run.p99_ms),
@@ -95,8 +106,9 @@ impl Ratio {
         Self {
             of: of.name.clone(),
             to: to.name.clone(),
-            us_per_packet: ratio(|it| it.us_per_packet),
             us_per_listener_second: ratio(|it| it.us_per_listener_second),
+            us_per_frame: ratio(|it| it.us_per_frame),
+            us_per_packet: ratio(|it| it.us_per_packet),
             p50: ratio(|it| it.p50_ms),
             p95: ratio(|it| it.p95_ms),
             p99: ratio(|it| it.p99_ms),
@@ -126,7 +138,7 @@ fn doubts(contenders: &[Outcome]) -> Vec<String> {
             |run| run.others_percent > BUSY_PERCENT,
             "others took CPU, run it on an idle machine",
         );
-        doubt(|run| run.lost_percent > 1.0, "packets were lost: a listener-second was less work");
+        doubt(|run| run.lost_percent > 1.0, "sound was lost: a listener-second was less work");
         doubt(|run| run.failed > 0, "not everybody joined, it does not count");
     }
     doubts
@@ -135,8 +147,8 @@ fn doubts(contenders: &[Outcome]) -> Vec<String> {
 impl Display for Comparison {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         let Machine { cpu, cpus, kernel, load_before, voxhall, janus } = &self.machine;
-        let Load { calls, onliners, talking, seconds, rounds, server_cpu, generator_cpu } =
-            self.load;
+        let Load { calls, onliners, talking, seconds, settle_seconds, rounds, .. } = self.load;
+        let Load { server_cpu, generator_cpu, .. } = self.load;
         writeln!(out, "{voxhall}; Janus {janus} of Debian, VideoRoom")?;
         writeln!(
             out,
@@ -145,29 +157,22 @@ impl Display for Comparison {
         )?;
         writeln!(
             out,
-            "{calls} x {onliners} onliners, {talking} of them talking, {seconds} s, \
-             medians of {rounds} in turns, a fresh server each\n"
+            "{calls} x {onliners} onliners, {talking} of them talking, {seconds} s \
+             {settle_seconds} s after the last join, medians of {rounds} in turns, \
+             a fresh server each\n"
         )?;
+        self.heading(out)?;
         let wide = self.width();
-        writeln!(
-            out,
-            "{:wide$} {:>9} {:>15} {:>11}   {:>22} {:>8} {:>7}",
-            "", "us CPU", "least to most", "us CPU a", "added latency (ms)", "lost", "KiB"
-        )?;
-        writeln!(
-            out,
-            "{:wide$} {:>9} {:>15} {:>11} {:>8}{:>8}{:>8} {:>8} {:>7}",
-            "", "a packet", "", "listener-s", "p50", "p95", "p99", "%", "a leg"
-        )?;
         for it in &self.medians {
-            let (least, most) = it.us_per_packet_range;
+            let (least, most) = it.us_per_listener_second_range;
             writeln!(
                 out,
-                "{:wide$} {:>9.2} {:>15} {:>11.0} {:>8.2}{:>8.2}{:>8.2} {:>8.3} {:>7.1}",
+                "{:wide$} {:>10.0} {:>13} {:>8.2} {:>8.2} {:>8.2}{:>8.2}{:>8.2} {:>8.3} {:>7.1}",
                 it.name,
-                it.us_per_packet,
-                format!("{least:.2} - {most:.2}"),
                 it.us_per_listener_second,
+                format!("{least:.0} - {most:.0}"),
+                it.us_per_frame,
+                it.us_per_packet,
                 it.p50_ms,
                 it.p95_ms,
                 it.p99_ms,
@@ -178,11 +183,12 @@ impl Display for Comparison {
         for it in &self.ratios {
             writeln!(
                 out,
-                "{:wide$} {:>9.2} {:>15} {:>11.2} {:>8.2}{:>8.2}{:>8.2} {:>8} {:>7.1}",
+                "{:wide$} {:>10.2} {:>13} {:>8.2} {:>8.2} {:>8.2}{:>8.2}{:>8.2} {:>8} {:>7.1}",
                 it.label(),
-                it.us_per_packet,
-                "times",
                 it.us_per_listener_second,
+                "times",
+                it.us_per_frame,
+                it.us_per_packet,
                 it.p50,
                 it.p95,
                 it.p99,
@@ -195,6 +201,20 @@ impl Display for Comparison {
 }
 
 impl Comparison {
+    fn heading(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let wide = self.width();
+        writeln!(
+            out,
+            "{:wide$} {:>24} {:>8} {:>8}   {:>22} {:>8} {:>7}",
+            "", "us CPU a listener-second", "us CPU", "us CPU", "added latency (ms)", "lost", "KiB"
+        )?;
+        writeln!(
+            out,
+            "{:wide$} {:>10} {:>13} {:>8} {:>8} {:>8}{:>8}{:>8} {:>8} {:>7}",
+            "", "", "least to most", "a frame", "a packet", "p50", "p95", "p99", "%", "a leg"
+        )
+    }
+
     fn width(&self) -> usize {
         let names = self.medians.iter().map(|it| it.name.len());
         names.chain(self.ratios.iter().map(|it| it.label().len())).max().unwrap_or(0)
