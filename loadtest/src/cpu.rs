@@ -56,7 +56,8 @@ pub fn of_threads(pid: u32) -> Result<BTreeMap<u32, Thread>> {
     Ok(threads)
 }
 
-/// Memory of a process in RAM (`VmRSS`), in KiB.
+/// Memory of a process in RAM that is its own (`RssAnon`), in KiB: not the pages of its program
+/// file, which come in as code runs for the first time and are no leg's.
 ///
 /// # Errors
 /// When there is no such process.
@@ -107,7 +108,7 @@ fn ticks(stat: &str) -> Option<u64> {
 }
 
 fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
     line.split_ascii_whitespace().next()?.parse().ok()
 }
 
@@ -139,7 +140,7 @@ mod tests {
 
     #[test]
     fn resident_memory_is_read_in_kib() {
-        assert_eq!(resident("Name:\tvoxhall\nVmRSS:\t   20480 kB\n"), Some(20_480));
+        assert_eq!(resident("Name:\tvoxhall\nRssAnon:\t   20480 kB\n"), Some(20_480));
     }
 
     #[test]
