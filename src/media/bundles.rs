@@ -50,6 +50,16 @@ impl Bundling {
         self.calls.get_mut(&call).map(|ticking| &mut ticking.bundles)
     }
 
+    /// Whether the call's tick should have ended by now, and can.
+    pub fn is_late(&self, call: CallNo, now: Time) -> bool {
+        // Most workers have none.
+        !self.calls.is_empty()
+            && self.calls.get(&call).is_some_and(|ticking| {
+                ticking.bundles.leaving().is_empty()
+                    && ticking.bundles.due().is_some_and(|due| due <= now)
+            })
+    }
+
     /// The length of a call's ticks.
     pub fn span(&self, call: CallNo) -> Option<Duration> {
         self.calls.get(&call).map(|ticking| ticking.bundles.span())

@@ -182,6 +182,10 @@ impl Worker {
         if self.departing.holds(id) {
             self.depart();
         }
+        if self.bundling.is_late(call, heard.arrival.at) {
+            // Or what came before a stall of the machine grows too old for its ring.
+            self.send_bundles(heard.arrival.at);
+        }
         let routes = self.calls.get_mut(&call).ok_or(Discard::Gone)?;
         let ring = self.seats.at_mut(seat).and_then(|leg| leg.source.ring.take());
         if routes.of(id).is_none() {

@@ -301,6 +301,23 @@ fn who_does_not_talk_hears_two_frames_a_packet_until_he_may_talk() {
 }
 
 #[test]
+fn a_stall_of_the_machine_loses_nothing_of_a_tick() {
+    let mut hall = Hall::of(2, 1, ON, 5);
+    hall.permit(&[0]);
+    hall.pass(QUIET);
+    hall.worker.choose_bundles(hall.now);
+    for _ in 0..2 {
+        let said = hall.say(0);
+        hall.hear(0, said);
+        hall.pass(Duration::ZERO);
+        // The thread does not run, and its tick is long over.
+        hall.now = hall.now + Duration::from_millis(200);
+    }
+    hall.pass(FRAME);
+    assert_eq!(hall.clients[1].heard(), [(0, 1), (0, 2)]);
+}
+
+#[test]
 fn a_bad_line_is_sent_packets_as_they_came() {
     let mut hall = Hall::of(3, 2, ON, 3);
     hall.permit(&[0]);
