@@ -61,6 +61,9 @@ pub struct Mail {
     queue_bytes: usize,
     unconfirmed: VecDeque<(Instant, Outgoing)>,
     unconfirmed_bytes: usize,
+    /// Events for whose confirm nobody waits any more, as a newer one took their place: it may
+    /// come all the same, one each.
+    overtaken: u32,
 }
 
 impl Letter {
@@ -105,12 +108,15 @@ impl Mail {
         }
     }
 
-    /// The client has it. `false`: no such event is waiting for it.
+    /// The client has it. `false`: no such event is waiting for it, nor was one lately.
     pub fn confirm(&mut self, confirm_id: &str) -> bool {
         let is_it =
             |(_, kept): &(Instant, Outgoing)| kept.confirm_id.as_deref() == Some(confirm_id);
-        let Some(index) = self.unconfirmed.iter().position(is_it) else { return false };
-        self.forget(index);
+        match self.unconfirmed.iter().position(is_it) {
+            Some(index) => self.forget(index),
+            None if self.overtaken > 0 => self.overtaken -= 1,
+            None => return false,
+        }
         true
     }
 
@@ -132,6 +138,7 @@ impl Mail {
         self.again = VecDeque::new();
         self.queue = VecDeque::new();
         self.queue_bytes = 0;
+        self.overtaken = 0;
     }
 
     /// A new socket: it first gets what the last one did not confirm. Returns how many that are.
@@ -190,7 +197,10 @@ impl Mail {
         self.drop_old(now);
         if matches!(outgoing.kind, Kind::Latest(..)) {
             let older = self.unconfirmed.iter().position(|(_, kept)| kept.kind == outgoing.kind);
-            older.inspect(|index| self.forget(*index));
+            if let Some(index) = older {
+                self.forget(index);
+                self.overtaken = (self.overtaken + 1).min(OVERTAKEN_MAX);
+            }
         }
         self.unconfirmed_bytes += outgoing.frame.params.len();
         self.unconfirmed.push_back((now, outgoing));
@@ -217,6 +227,9 @@ impl Mail {
         }
     }
 }
+
+/// Confirms that may still come beyond those that are waited for: as many as a queue may hold.
+const OVERTAKEN_MAX: u32 = QUEUE_MESSAGES_MAX as u32;
 
 /// Places an empty queue keeps: enough for a quiet call, and no more memory than a short SDP.
 const QUEUE_KEPT: usize = 8;

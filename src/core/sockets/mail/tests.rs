@@ -148,6 +148,21 @@ fn only_the_last_online_waits() {
 }
 
 #[test]
+fn a_state_that_a_newer_one_took_the_place_of_may_still_be_confirmed() {
+    let mut desk = Desk::new();
+    for gentime in 1..=3 {
+        desk.push(&state("a", gentime), Link::Connected).unwrap();
+    }
+    assert_eq!(desk.ids_sent(), ["1", "2", "3"]);
+    assert!(["1", "2", "3"].iter().all(|id| desk.mail.confirm(id)));
+    assert!(!desk.mail.confirm("1"), "as many as were overtaken, and not one more");
+    desk.push(&state("a", 4), Link::Connected).unwrap();
+    desk.push(&state("a", 5), Link::Connected).unwrap();
+    desk.mail.disconnect();
+    assert!(!desk.mail.confirm("4"), "of another socket");
+}
+
+#[test]
 fn of_257_unconfirmed_events_the_oldest_goes() {
     let mut desk = Desk::new();
     for _ in 0..=UNCONFIRMED_MAX {
