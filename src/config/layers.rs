@@ -123,6 +123,14 @@ impl Config {
         if media.port != 0 && last > u32::from(u16::MAX) {
             return conflict("media.port", &media.port, "the last worker's port is above 65535");
         }
+        for (key, percent) in [
+            ("media.bundle_60ms_busy_percent", media.bundle_60ms_busy_percent),
+            ("media.bundle_loss_percent", media.bundle_loss_percent),
+        ] {
+            if percent > 100 {
+                return conflict(key, &percent, "a share is 0 to 100 percent");
+            }
+        }
         if call.slots_max.get() > SLOTS_MOST {
             return conflict("call.slots_max", &call.slots_max, "at most 64 slots a leg");
         }
@@ -134,8 +142,7 @@ impl Config {
         if let Some(reason) = admin.lacks(http) {
             return conflict("admin.listen", &admin.listen, reason);
         }
-        let checked = media.check().and_then(|()| self.core.check());
-        let checked = checked.and_then(|()| self.clients.check());
+        let checked = self.core.check().and_then(|()| self.clients.check());
         let checked = checked.and_then(|()| self.turn.check());
         let checked = checked.and_then(|()| self.archive.check());
         let checked = checked.and_then(|()| admin.check());

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::admin::Admin;
-use super::archive::{Archive, Wrong};
+use super::archive::Archive;
 use super::clients::{Clients, Turn};
 use super::core::Core;
 use super::http::Http;
@@ -221,17 +221,6 @@ impl Workers {
 }
 
 impl Media {
-    pub(super) fn check(&self) -> Result<(), Wrong<'_>> {
-        let reason = "a share is 0 to 100 percent";
-        if self.bundle_60ms_busy_percent > 100 {
-            return Err(("media.bundle_60ms_busy_percent", "more than 100", reason));
-        }
-        if self.bundle_loss_percent > 100 {
-            return Err(("media.bundle_loss_percent", "more than 100", reason));
-        }
-        Ok(())
-    }
-
     /// The port of worker `index` (from 0); 0 = any free one.
     pub fn worker_port(&self, index: u16) -> u16 {
         if self.port == 0 { 0 } else { self.port.saturating_add(index) }

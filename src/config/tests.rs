@@ -197,6 +197,11 @@ fn values_that_do_not_fit_together_are_refused() {
     refused("[http]\norigins = [\"chat.example.org\"]", &[], &[], &["http.origins"]);
     refused("[http]\norigins = [\"https://chat.example.org/\"]", &[], &[], &["http.origins"]);
     refused("", &[], &["--media-ip", "0.0.0.0"], &["media.ip", "--media-ip"]);
+    for key in ["bundle_60ms_busy_percent", "bundle_loss_percent"] {
+        let file = |percent: u8| format!("[media]\n{key} = {percent}");
+        assert!(laid(&file(100), &[], &[]).is_ok());
+        refused(&file(101), &[], &[], &[key, "101", "vox.toml"]);
+    }
 }
 
 #[test]
