@@ -10,9 +10,11 @@ use engine::routes::Permits;
 use engine::rtp::View;
 
 use super::*;
+use crate::limits::PADDING_BYTES_MAX;
 use crate::media::berth::{self, Berth};
 use crate::media::dtls::Identity;
 use crate::media::ice::Credentials;
+use crate::media::outbox::SEGMENTS_MAX;
 use crate::media::socket::Path;
 use crate::media::srtp::{Keys, Profile};
 use crate::media::{BundleSpec, PoolSpec};
@@ -28,7 +30,9 @@ const PAYLOAD_TYPE: u8 = 111;
 struct Client {
     leg: LegId,
     socket: UdpSocket,
-    opener: Opener,
+    /// One for each slot: an opener knows few sources.
+    openers: BTreeMap<u32, Opener>,
+    keys: Keys,
     sealer: Sealer,
     /// Of what it says: sequence, and frames so far.
     index: u64,
@@ -113,8 +117,9 @@ impl Hall {
         let to = self.worker.socket.destination(Path { remote, local: ip });
         let (_, seated) = self.worker.leg_mut(leg).unwrap();
         (seated.to, seated.keys) = (Some(to), Some(keys(&ours)));
-        let SrtpKeys { opener, sealer } = keys(&theirs);
-        self.clients.push(Client { leg, socket, opener, sealer, index: 0, got: Vec::new() });
+        let SrtpKeys { sealer, .. } = keys(&theirs);
+        let (openers, got) = (BTreeMap::new(), Vec::new());
+        self.clients.push(Client { leg, socket, openers, keys: theirs, sealer, index: 0, got });
     }
 
     /// Only these may be heard.
@@ -131,6 +136,11 @@ impl Hall {
     /// What a client says next, sealed; its payload tells whose and which frame it is.
     fn say(&mut self, who: usize) -> Vec<u8> {
         let long = self.draw(40) as usize;
+        self.say_long(who, long)
+    }
+
+    /// The same in a frame of so many bytes more than it needs.
+    fn say_long(&mut self, who: usize, long: usize) -> Vec<u8> {
         let client = &mut self.clients[who];
         client.index += 1;
         let index = client.index;
@@ -191,7 +201,11 @@ impl Client {
             let count = inbox.receive(&self.socket).unwrap();
             for at in 0..count {
                 let (datagram, _) = inbox.datagram(at).unwrap();
-                let opened = self.opener.open_rtp(datagram).expect("new to the listener, and true");
+                let ssrc = u32::from_be_bytes(datagram[8..12].try_into().unwrap());
+                let opener = self.openers.entry(ssrc);
+                let opener =
+                    opener.or_insert_with(|| Opener::new(PROFILE, &self.keys.inbound).unwrap());
+                let opened = opener.open_rtp(datagram).expect("new to the listener, and true");
                 let plain = &datagram[..opened.len];
                 let view = View::parse(plain, Some(1)).unwrap();
                 let payload = &plain[view.payload.clone()];
@@ -266,6 +280,25 @@ fn voices_of_one_batch_leave_in_one_message() {
 }
 
 #[test]
+fn packets_are_padded_up_to_a_bound() {
+    let mut hall = Hall::of(4, 3, OFF, 6);
+    hall.permit(&[0, 1, 2]);
+    let most = usize::from(PADDING_BYTES_MAX);
+    // The last of a message need not be as long.
+    for (long, messages) in [([most, 0, 0], 1), ([most + 1, 0, 0], 2)] {
+        let before = hall.worker.outbox.sent;
+        for (who, long) in long.into_iter().enumerate() {
+            let said = hall.say_long(who, long);
+            hall.hear(who, said);
+        }
+        hall.pass(FRAME);
+        // Each of the talkers hears two others, and the shorter may be last.
+        assert_eq!(hall.worker.outbox.sent - before, 3 + messages);
+    }
+    assert_eq!(hall.clients[3].heard().len(), 6);
+}
+
+#[test]
 fn who_does_not_talk_hears_two_frames_a_packet_until_he_may_talk() {
     let mut hall = Hall::of(3, 2, ON, 2);
     hall.permit(&[0, 1]);
@@ -298,6 +331,30 @@ fn who_does_not_talk_hears_two_frames_a_packet_until_he_may_talk() {
     let heard = hall.clients[2].heard();
     assert_eq!(heard.len(), BTreeSet::from_iter(&heard).len());
     assert_eq!(heard.len(), 20 + 20 + 1 + 20);
+}
+
+#[test]
+fn more_than_a_message_holds_goes_in_two() {
+    let talkers = SEGMENTS_MAX / 2 + 1;
+    let mut hall = Hall::of(talkers + 1, talkers, ON, 7);
+    let mut audible: Vec<u64> = (0..talkers as u64).collect();
+    hall.permit(&audible);
+    hall.pass(QUIET);
+    hall.worker.choose_bundles(hall.now);
+    for frame in 0..2 {
+        for who in 0..talkers {
+            let said = hall.say(who);
+            hall.hear(who, said);
+        }
+        hall.pass(FRAME * (1 - frame));
+    }
+    // All of it waits for the listener, who may speak now.
+    assert_eq!(hall.clients[talkers].heard(), []);
+    let before = hall.worker.outbox.sent;
+    audible.push(talkers as u64);
+    hall.permit(&audible);
+    assert_eq!(hall.clients[talkers].heard().len(), 2 * talkers);
+    assert!(hall.worker.outbox.sent - before >= 2);
 }
 
 #[test]

@@ -160,6 +160,12 @@ fn a_state_that_a_newer_one_took_the_place_of_may_still_be_confirmed() {
     desk.push(&state("a", 5), Link::Connected).unwrap();
     desk.mail.disconnect();
     assert!(!desk.mail.confirm("4"), "of another socket");
+    for gentime in 0..=i64::from(OVERTAKEN_MAX) + 1 {
+        desk.push(&state("b", gentime), Link::Connected).unwrap();
+        desk.sent();
+    }
+    let free = (0..2 * OVERTAKEN_MAX).filter(|_| desk.mail.confirm("none")).count();
+    assert_eq!(free, OVERTAKEN_MAX as usize, "and no more than its bound");
 }
 
 #[test]
