@@ -238,9 +238,7 @@ impl Routes {
     /// Where this leg's packets go as they come, and the voice they carry; `None` while it may
     /// not be heard.
     pub fn of(&self, leg: LegId) -> Option<(Voice, &[Route])> {
-        let member = self.members.get(&leg)?;
-        let voice = Voice { source: leg, epoch: member.epoch };
-        member.audible.then_some((voice, member.routes.as_slice()))
+        self.audible(leg).map(|(voice, member)| (voice, member.routes.as_slice()))
     }
 
     /// Whether what this leg says now is recorded.
@@ -296,6 +294,12 @@ impl Routes {
                 Tracks { leg: *leg, slots: member.told.clone() }
             })
             .collect()
+    }
+
+    /// A leg that may be heard, and the voice that its packets carry.
+    fn audible(&self, leg: LegId) -> Option<(Voice, &Member)> {
+        let member = self.members.get(&leg).filter(|member| member.audible)?;
+        Some((Voice { source: leg, epoch: member.epoch }, member))
     }
 
     fn derive(&mut self) {

@@ -7,15 +7,15 @@ use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
-use engine::Time;
 use engine::bundles::{Bundle, Bundles};
 use engine::limits::BUNDLE_VOICES_MAX;
 use engine::ring::Ring;
 use engine::routes::{Route, Routes};
+use engine::{LegId, Time};
 
 use super::busy::Busy;
 use super::departing::{Rings, give_ring, take_ring};
-use super::fanout::{Departure, FanOut, Kin, Leaving, Sound, Speaking};
+use super::fanout::{Departure, FanOut, Kin, Sound, Speaking};
 use super::leg::Leg;
 use super::seats::Seats;
 use super::worker::Worker;
@@ -43,21 +43,13 @@ impl Bundling {
 
     /// The call's ticks, where it has them.
     pub fn of(&mut self, call: CallNo) -> Option<&mut Bundles> {
-        // Most workers have none.
-        if self.calls.is_empty() {
-            return None;
-        }
         self.calls.get_mut(&call).map(|ticking| &mut ticking.bundles)
     }
 
     /// Whether the call's tick should have ended by now, and can.
     pub fn is_late(&self, call: CallNo, now: Time) -> bool {
-        // Most workers have none.
-        !self.calls.is_empty()
-            && self.calls.get(&call).is_some_and(|ticking| {
-                ticking.bundles.leaving().is_empty()
-                    && ticking.bundles.due().is_some_and(|due| due <= now)
-            })
+        let ticking = self.calls.get(&call).filter(|ticking| !ticking.is_leaving());
+        ticking.is_some_and(|ticking| ticking.is_due(now))
     }
 
     /// The length of a call's ticks.
@@ -78,27 +70,37 @@ impl Bundling {
     pub fn close(&mut self, call: CallNo) {
         self.calls.remove(&call);
     }
+
+    fn calls_where(&self, is_so: impl Fn(&Ticking) -> bool) -> Vec<CallNo> {
+        let found = self.calls.iter().filter(|(_, ticking)| is_so(ticking));
+        found.map(|(call, _)| *call).collect()
+    }
 }
 
 impl Ticking {
+    /// When something is to be done.
     fn due(&self) -> Option<Time> {
-        if self.bundles.leaving().is_empty() { self.bundles.due() } else { Some(Time::ZERO) }
+        if self.is_leaving() { Some(Time::ZERO) } else { self.bundles.due() }
+    }
+
+    fn is_due(&self, now: Time) -> bool {
+        self.due().is_some_and(|due| due <= now)
+    }
+
+    /// Some listeners have not had what the last tick brought.
+    fn is_leaving(&self) -> bool {
+        !self.bundles.leaving().is_empty()
     }
 }
 
 impl Worker {
     /// Ends the ticks whose time has come, and serves a portion of each call's listeners.
     pub fn send_bundles(&mut self, now: Time) {
-        let is_due = |ticking: &Ticking| ticking.due().is_some_and(|due| due <= now);
-        let calls = self.bundling.calls.iter();
-        let due: Vec<CallNo> =
-            calls.filter(|(_, ticking)| is_due(ticking)).map(|(call, _)| *call).collect();
-        for call in due {
+        for call in self.bundling.calls_where(|ticking| ticking.is_due(now)) {
             if let Some(ticking) = self.bundling.calls.get_mut(&call)
-                && ticking.bundles.leaving().is_empty()
+                && !ticking.is_leaving()
             {
-                let ring_of = |seat| self.seats.at(seat).and_then(|leg| leg.source.ring.as_deref());
-                ticking.bundles.end(now, ring_of);
+                ticking.bundles.end(now, |seat| ring_at(&self.seats, seat));
                 ticking.next = 0;
             }
             self.send_portion(call, BUNDLE_LISTENERS_A_TURN);
@@ -107,11 +109,7 @@ impl Worker {
 
     /// Whatever is leaving leaves now: before anybody's place or slots change.
     pub fn finish_bundles(&mut self) {
-        let is_leaving = |ticking: &Ticking| !ticking.bundles.leaving().is_empty();
-        let calls = self.bundling.calls.iter();
-        let calls: Vec<CallNo> =
-            calls.filter(|(_, ticking)| is_leaving(ticking)).map(|(call, _)| *call).collect();
-        for call in calls {
+        for call in self.bundling.calls_where(Ticking::is_leaving) {
             self.send_portion(call, usize::MAX);
         }
     }
@@ -120,18 +118,13 @@ impl Worker {
     fn send_portion(&mut self, call: CallNo, most: usize) {
         let Some(ticking) = self.bundling.calls.get_mut(&call) else { return };
         let Some(routes) = self.calls.get(&call) else { return };
-        let mut lines = Lines::new();
-        for bundles in ticking.bundles.leaving().chunk_by(|one, other| one.seat == other.seat) {
-            let voice = bundles.first().map(|bundle| bundle.voice.source);
+        let lines = lines(ticking.bundles.leaving(), |leg| {
             // Who was muted meanwhile has none.
-            let Some((_, routes)) = voice.and_then(|voice| routes.bundles_of(voice)) else {
-                continue;
-            };
-            let served = routes.partition_point(|route| route.rank < ticking.next);
-            let _ = lines.try_push(Line { bundles, routes: &routes[served..] });
-        }
-        let out = Leaving { outbox: &mut self.outbox, socket: &self.socket };
-        let mut fan_out = FanOut { out, stats: &self.stats, extra: &mut self.extra.packets };
+            let (_, routes) = routes.bundles_of(leg)?;
+            routes.get(routes.partition_point(|route| route.rank < ticking.next)..)
+        });
+        let (out, extra) = ((&mut self.outbox, &*self.socket), &mut self.extra.packets);
+        let mut fan_out = FanOut::of(out, &self.stats, extra);
         let next = speak(&lines, routes.is_scarce(), most, &mut self.seats, &mut fan_out);
         drop(lines);
         match next {
@@ -148,23 +141,16 @@ impl Worker {
             if unbundled.is_empty() {
                 continue;
             }
-            let ring_of = |seat| self.seats.at(seat).and_then(|leg| leg.source.ring.as_deref());
-            let waiting = ticking.bundles.apart(ring_of);
+            let waiting = ticking.bundles.apart(|seat| ring_at(&self.seats, seat));
             for leg in unbundled {
                 let Some(seat) = self.legs.get(&leg).copied() else { continue };
-                let mut lines = Lines::new();
-                for bundles in waiting.chunk_by(|one, other| one.seat == other.seat) {
-                    let voice = bundles.first().map(|bundle| bundle.voice.source);
-                    let routes =
-                        voice.and_then(|voice| routes.of(voice)).map_or(&[][..], |of| of.1);
-                    let Some(at) = routes.iter().position(|route| route.seat == seat) else {
-                        continue;
-                    };
-                    let _ = lines.try_push(Line { bundles, routes: &routes[at..=at] });
-                }
-                let out = Leaving { outbox: &mut self.outbox, socket: &self.socket };
-                let extra = &mut self.extra.packets;
-                let mut fan_out = FanOut { out, stats: &self.stats, extra };
+                let lines = lines(&waiting, |leg| {
+                    let (_, routes) = routes.of(leg)?;
+                    let at = routes.iter().position(|route| route.seat == seat)?;
+                    routes.get(at..=at)
+                });
+                let (out, extra) = ((&mut self.outbox, &*self.socket), &mut self.extra.packets);
+                let mut fan_out = FanOut::of(out, &self.stats, extra);
                 speak(&lines, routes.is_scarce(), 1, &mut self.seats, &mut fan_out);
             }
         }
@@ -182,12 +168,13 @@ impl Worker {
         for (call, routes) in &mut self.calls {
             let present = calls.get(call).map(|ticking| ticking.bundles.span());
             let span = spec.span(routes.listeners(), busy, present);
+            // Nobody where the call has none.
             let fits = |seat| {
                 let leg: Option<&Leg> = self.seats.at(seat);
                 leg.zip(span).is_some_and(|(leg, span)| leg.takes_bundles(now, span))
             };
             if span.is_some() || present.is_some() {
-                routes.bundle(now, span.is_none(), fits);
+                routes.bundle(now, fits);
             }
             match (span, calls.entry(*call)) {
                 (Some(span), Entry::Occupied(mut known)) => known.get_mut().bundles.set_span(span),
@@ -216,15 +203,32 @@ impl Worker {
 }
 
 /// A voice's bundles, and to whom they go.
-struct Line<'a> {
+pub(super) struct Line<'a> {
     bundles: &'a [Bundle],
     routes: &'a [Route],
 }
 
 type Lines<'a> = ArrayVec<Line<'a>, BUNDLE_VOICES_MAX>;
 
+/// Each voice's bundles, and the routes that `routes_of` its leg are; without those who have none.
+pub(super) fn lines<'a>(
+    bundles: &'a [Bundle],
+    routes_of: impl Fn(LegId) -> Option<&'a [Route]>,
+) -> Lines<'a> {
+    let line = |bundles: &'a [Bundle]| {
+        let routes = routes_of(bundles.first()?.voice.source)?;
+        Some(Line { bundles, routes })
+    };
+    let voices = bundles.chunk_by(|one, other| one.voice == other.voice);
+    voices.filter_map(line).take(BUNDLE_VOICES_MAX).collect()
+}
+
+pub(super) fn ring_at(seats: &Seats<Leg>, seat: u32) -> Option<&Ring> {
+    seats.at(seat).and_then(|leg| leg.source.ring.as_deref())
+}
+
 /// Sends bundles to the next `most` listeners; the rank of the first who was not served.
-fn speak<D: Departure>(
+pub(super) fn speak<D: Departure>(
     lines: &[Line<'_>],
     is_scarce: bool,
     most: usize,

@@ -10,7 +10,7 @@ use engine::slots::{Arrival, Voice};
 use engine::{Discard, LegId, Level, Time};
 
 use super::CallNo;
-use super::fanout::{FanOut, Heard, Leaving, Sound, Speaking};
+use super::fanout::{FanOut, Heard, Sound, Speaking};
 use super::inbox::BATCH;
 use super::leg::Leg;
 use super::seats::Seats;
@@ -97,9 +97,8 @@ impl Worker {
             speaking.push(Speaking { voice, routes, sound, sent: 0 });
         }
         self.extra.renew(at);
-        let out = Leaving { outbox: &mut self.outbox, socket: &self.socket };
-        let mut fan_out = FanOut { out, stats: &self.stats, extra: &mut self.extra.packets };
-        fan_out.send(&mut speaking, &mut self.seats, usize::MAX);
+        let (out, extra) = ((&mut self.outbox, &*self.socket), &mut self.extra.packets);
+        FanOut::of(out, &self.stats, extra).send(&mut speaking, &mut self.seats, usize::MAX);
         for one in &speaking {
             if one.sent == 0 && !routes.has_bundles(one.voice.source) {
                 self.stats.discard(Discard::NoListener);

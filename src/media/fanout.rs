@@ -96,6 +96,17 @@ pub(super) struct FanOut<'w, D> {
     pub extra: &'w mut u32,
 }
 
+impl<'w> FanOut<'w, Leaving<'w>> {
+    /// To a socket.
+    pub fn of(
+        (outbox, socket): (&'w mut Outbox, &'w UdpSocket),
+        stats: &'w Stats,
+        extra: &'w mut u32,
+    ) -> Self {
+        FanOut { out: Leaving { outbox, socket }, stats, extra }
+    }
+}
+
 /// One packet of one listener, numbered, not yet written.
 #[derive(Clone, Copy)]
 struct Piece<'a> {
@@ -165,34 +176,41 @@ impl<D: Departure> FanOut<'_, D> {
                 let (kept, may) = (ring.of(one.voice), *self.extra > 0);
                 let owed = slot.stream.owed(holder, kept, heard.arrival.index, may);
                 *self.extra = self.extra.saturating_sub((owed.len() as u32).saturating_sub(1));
-                let owed = kept.range(owed).map(Frames::from);
-                owed.map(|frames| self.add(frames, place, listener, pieces)).sum()
+                self.add_kept(kept.range(owed), place, listener, pieces)
             }
             Sound::Packet(heard, _) => self.add(Frames::from(heard), place, listener, pieces),
             Sound::Bundles(_, Kin { ring, is_scarce: true }) if !slot.stream.is_live(holder) => {
                 let kept = ring.of(one.voice);
-                let owed = kept.range(slot.stream.owed_whole(holder, kept)).map(Frames::from);
-                owed.map(|frames| self.add(frames, place, listener, pieces)).sum()
+                let owed = slot.stream.owed_whole(holder, kept);
+                self.add_kept(kept.range(owed), place, listener, pieces)
             }
             Sound::Bundles(bundles, Kin { ring, .. }) => {
                 let unsent = slot.stream.unsent_from(holder);
-                let mut sent = 0;
-                for bundle in bundles {
-                    if bundle.first.index >= unsent {
-                        sent += self.add(Frames::from(bundle), place, listener, pieces);
-                        continue;
-                    }
+                let send = |bundle: &'a Bundle| match bundle.first.index >= unsent {
+                    true => self.add(Frames::from(bundle), place, listener, pieces),
                     // He had the first of these by themselves.
-                    let left = unsent..=bundle.last.index;
-                    let kept = ring.of(one.voice).iter();
-                    let kept = kept.filter(|kept| left.contains(&kept.arrival.index));
-                    for frames in kept.map(Frames::from) {
-                        sent += self.add(frames, place, listener, pieces);
+                    false => {
+                        let left = unsent..=bundle.last.index;
+                        let kept = ring.of(one.voice).iter();
+                        let kept = kept.filter(|kept| left.contains(&kept.arrival.index));
+                        self.add_kept(kept, place, listener, pieces)
                     }
-                }
-                sent
+                };
+                bundles.iter().map(send).sum()
             }
         }
+    }
+
+    /// Packets of a ring, each by itself.
+    fn add_kept<'a>(
+        &mut self,
+        kept: impl Iterator<Item = &'a Kept>,
+        place: Place,
+        listener: &mut Leg,
+        pieces: &mut Pieces<'a>,
+    ) -> u64 {
+        let frames = kept.map(|kept| Frames::from(Heard::from(kept)));
+        frames.map(|frames| self.add(frames, place, listener, pieces)).sum()
     }
 
     fn add<'a>(
@@ -313,12 +331,6 @@ impl<'a> From<&'a Kept> for Heard<'a> {
 impl<'a> From<Heard<'a>> for Frames<'a> {
     fn from(heard: Heard<'a>) -> Self {
         Frames { heard, last: heard.arrival }
-    }
-}
-
-impl<'a> From<&'a Kept> for Frames<'a> {
-    fn from(kept: &'a Kept) -> Self {
-        Frames::from(Heard::from(kept))
     }
 }
 

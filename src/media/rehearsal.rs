@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use engine::bundles::Bundles;
 use engine::limits::BUNDLED_AFTER;
-use engine::ring::Ring;
 use engine::routes::{Permits, Routes};
 use engine::rtp::View;
 use engine::slots::Arrival;
 use engine::{LegId, Time};
 
+use super::bundles::{lines, ring_at, speak};
 use super::dtls::HandshakeKey;
-use super::fanout::{Departure, FanOut, Heard, Kin, Leaving, Sound, Speaking};
+use super::fanout::{Departure, FanOut, Heard, Leaving, Sound, Speaking};
 use super::ice::{Credentials, IceLite};
 use super::leg::{Leg, Life, OutSlot, SlotSpec, Source, SrtpKeys, Told, VoiceSpec};
 use super::outbox::Outbox;
@@ -40,7 +40,6 @@ pub struct Rehearsal {
     packet: Vec<u8>,
     index: u64,
     bundles: Bundles,
-    rings: Vec<Ring>,
     outbox: Outbox,
     socket: UdpSocket,
     /// Never read: the kernel drops what does not fit.
@@ -56,20 +55,32 @@ pub enum To {
     Sent,
 }
 
-/// Takes packets and sends none.
-struct Nowhere([u8; 1_600]);
+/// The outbox, or a buffer that takes packets and sends none.
+enum Out<'a> {
+    Nowhere([u8; 1_600]),
+    Sent(Leaving<'a>),
+}
 
-impl Departure for Nowhere {
+impl Departure for Out<'_> {
     fn buffer(&mut self) -> &mut [u8] {
-        &mut self.0
+        match self {
+            Out::Nowhere(buffer) => buffer,
+            Out::Sent(leaving) => leaving.buffer(),
+        }
     }
 
     fn segment(&mut self, len: usize) {
-        std::hint::black_box((len, &self.0));
+        match self {
+            Out::Nowhere(buffer) => drop(std::hint::black_box((len, buffer))),
+            Out::Sent(leaving) => leaving.segment(len),
+        }
     }
 
     fn close(&mut self, to: &Destination) {
-        std::hint::black_box(to);
+        match self {
+            Out::Nowhere(_) => drop(std::hint::black_box(to)),
+            Out::Sent(leaving) => leaving.close(to),
+        }
     }
 }
 
@@ -103,7 +114,6 @@ impl Rehearsal {
             packet: packet.concat(),
             index: 0,
             bundles: Bundles::new(2 * FRAME),
-            rings: (0..talkers).map(|_| Ring::default()).collect(),
             outbox: Outbox::default(),
             socket,
             _sink: sink,
@@ -121,9 +131,11 @@ impl Rehearsal {
         };
         let mut speaking: arrayvec::ArrayVec<_, 16> =
             (0..self.talkers).filter_map(speaking).collect();
-        let (seats, out) = (&mut self.seats, (&mut self.outbox, &self.socket));
-        let sent = send(to, out, &self.stats, seats, &mut speaking);
-        self.stats.forwarded(sent);
+        let out = to.out(&mut self.outbox, &self.socket);
+        let mut fan_out = FanOut { out, stats: &self.stats, extra: &mut 0 };
+        fan_out.send(&mut speaking, &mut self.seats, usize::MAX);
+        self.stats.forwarded(speaking.iter().map(|one| one.sent).sum());
+        self.outbox.flush(&self.socket);
         self.stats.read_forwarded()
     }
 
@@ -132,32 +144,27 @@ impl Rehearsal {
     #[inline(never)]
     pub fn forward_bundled(&mut self, to: To, frames: u32) -> u64 {
         if self.routes.bundled() == 0 {
-            self.routes.bundle(BEGIN, false, |_| true);
+            self.routes.bundle(BEGIN, |_| true);
         }
         for _ in 0..frames {
             let view = self.next_packet();
             let Heard { arrival, level, payload } = heard(self.index, &view, &self.packet);
-            for (seat, ring) in (0..).zip(&mut self.rings) {
-                let Some((voice, _)) = self.routes.of(LegId(u64::from(seat))) else { continue };
-                ring.keep(voice, arrival, level, payload);
+            for seat in 0..self.talkers {
+                let voice = self.routes.of(LegId(seat.into()));
+                let (Some((voice, _)), Some(leg)) = (voice, self.seats.at_mut(seat)) else {
+                    continue;
+                };
+                leg.source.ring.get_or_insert_default().keep(voice, arrival, level, payload);
                 self.bundles.hear(voice, seat, arrival.at);
             }
         }
         let now = BEGIN + FRAME * self.index as u32;
-        self.bundles.end(now, |seat| self.rings.get(seat as usize));
-        let lines = self.bundles.leaving().chunk_by(|one, other| one.seat == other.seat);
-        let mut speaking = arrayvec::ArrayVec::<Speaking<'_>, 16>::new();
-        for bundles in lines {
-            let Some(first) = bundles.first() else { continue };
-            let kin = Kin { ring: &self.rings[first.seat as usize], is_scarce: false };
-            if let Some((voice, routes)) = self.routes.bundles_of(first.voice.source) {
-                let sound = Sound::Bundles(bundles, kin);
-                speaking.push(Speaking { voice, routes, sound, sent: 0 });
-            }
-        }
-        let (seats, out) = (&mut self.seats, (&mut self.outbox, &self.socket));
-        let sent = send(to, out, &self.stats, seats, &mut speaking);
-        self.stats.bundled(sent);
+        self.bundles.end(now, |seat| ring_at(&self.seats, seat));
+        let lines = lines(self.bundles.leaving(), |leg| Some(self.routes.bundles_of(leg)?.1));
+        let out = to.out(&mut self.outbox, &self.socket);
+        let mut fan_out = FanOut { out, stats: &self.stats, extra: &mut 0 };
+        speak(&lines, false, usize::MAX, &mut self.seats, &mut fan_out);
+        self.outbox.flush(&self.socket);
         self.stats.read_forwarded()
     }
 
@@ -177,26 +184,13 @@ fn heard<'p>(index: u64, view: &View, packet: &'p [u8]) -> Heard<'p> {
     Heard { arrival, level: view.level, payload: &packet[view.payload.clone()] }
 }
 
-fn send(
-    to: To,
-    (outbox, socket): (&mut Outbox, &UdpSocket),
-    stats: &Stats,
-    seats: &mut Seats<Leg>,
-    speaking: &mut [Speaking<'_>],
-) -> u64 {
-    let extra = &mut 0;
-    match to {
-        To::Nowhere => {
-            let out = Nowhere([0; 1_600]);
-            FanOut { out, stats, extra }.send(speaking, seats, usize::MAX);
-        }
-        To::Sent => {
-            let out = Leaving { outbox, socket };
-            FanOut { out, stats, extra }.send(speaking, seats, usize::MAX);
-            outbox.flush(socket);
+impl To {
+    fn out<'a>(self, outbox: &'a mut Outbox, socket: &'a UdpSocket) -> Out<'a> {
+        match self {
+            To::Nowhere => Out::Nowhere([0; 1_600]),
+            To::Sent => Out::Sent(Leaving { outbox, socket }),
         }
     }
-    speaking.iter().map(|one| one.sent).sum()
 }
 
 /// A leg with keys that sends nowhere.

@@ -1,6 +1,6 @@
 //! The worker's UDP socket: addresses of both families, and the local address that a datagram
-//! came to, so that replies leave from there. With `batch`, the home of unsafe code. Knows
-//! addresses and bytes, nothing of their meaning.
+//! came to, so that replies leave from there. With `inbox`, `outbox` and `ahead`, the home of
+//! unsafe code. Knows addresses and bytes, nothing of their meaning.
 
 use std::io;
 use std::mem::{size_of, zeroed};

@@ -9,14 +9,14 @@ use crate::slots::Voice;
 use crate::{LegId, Time};
 
 impl Routes {
-    /// Chooses anew who hears bundles: nobody where they are `off`, else who is `fit` (by his
-    /// seat) and has not been one to be heard for a while.
-    pub fn bundle(&mut self, now: Time, off: bool, fit: impl Fn(u32) -> bool) {
+    /// Chooses anew who hears bundles: who is `fit` (by his seat) and has not been one to be heard
+    /// for a while.
+    pub fn bundle(&mut self, now: Time, fit: impl Fn(u32) -> bool) {
         self.now = self.now.max(now);
         let mut is_changed = false;
         for (leg, member) in &mut self.members {
             let rests = now.since(member.spoke_at) >= BUNDLED_AFTER;
-            let bundled = !off && !member.audible && rests && fit(member.seat);
+            let bundled = !member.audible && rests && fit(member.seat);
             if member.bundled && !bundled {
                 self.unbundled.push(*leg);
             }
@@ -31,9 +31,7 @@ impl Routes {
     /// Where this leg's packets go bundled, and the voice they carry; `None` while it may not be
     /// heard.
     pub fn bundles_of(&self, leg: LegId) -> Option<(Voice, &[Route])> {
-        let member = self.members.get(&leg).filter(|member| member.audible)?;
-        let voice = Voice { source: leg, epoch: member.epoch };
-        Some((voice, member.bundles.as_slice()))
+        self.audible(leg).map(|(voice, member)| (voice, member.bundles.as_slice()))
     }
 
     /// Whether somebody hears this leg bundled.
@@ -43,8 +41,8 @@ impl Routes {
 
     /// Everybody who hears this leg, in whatever way.
     pub fn heard_by(&self, leg: LegId) -> impl Iterator<Item = &Route> {
-        let member = self.members.get(&leg).filter(|member| member.audible);
-        member.into_iter().flat_map(|member| member.routes.iter().chain(&member.bundles))
+        let member = self.audible(leg).into_iter();
+        member.flat_map(|(_, member)| member.routes.iter().chain(&member.bundles))
     }
 
     /// Legs that hear at all.
