@@ -40,6 +40,7 @@ pub struct Rehearsal {
     packet: Vec<u8>,
     index: u64,
     bundles: Bundles,
+    buffer: Vec<u8>,
     outbox: Outbox,
     socket: UdpSocket,
     /// Never read: the kernel drops what does not fit.
@@ -57,7 +58,7 @@ pub enum To {
 
 /// The outbox, or a buffer that takes packets and sends none.
 enum Out<'a> {
-    Nowhere([u8; 1_600]),
+    Nowhere(&'a mut [u8]),
     Sent(Leaving<'a>),
 }
 
@@ -71,7 +72,7 @@ impl Departure for Out<'_> {
 
     fn segment(&mut self, len: usize) {
         match self {
-            Out::Nowhere(buffer) => drop(std::hint::black_box((len, buffer))),
+            Out::Nowhere(buffer) => drop(std::hint::black_box((len, &*buffer))),
             Out::Sent(leaving) => leaving.segment(len),
         }
     }
@@ -114,6 +115,7 @@ impl Rehearsal {
             packet: packet.concat(),
             index: 0,
             bundles: Bundles::new(2 * FRAME),
+            buffer: vec![0; 1_600],
             outbox: Outbox::default(),
             socket,
             _sink: sink,
@@ -131,7 +133,7 @@ impl Rehearsal {
         };
         let mut speaking: arrayvec::ArrayVec<_, 16> =
             (0..self.talkers).filter_map(speaking).collect();
-        let out = to.out(&mut self.outbox, &self.socket);
+        let out = to.out(&mut self.buffer, &mut self.outbox, &self.socket);
         let mut fan_out = FanOut { out, stats: &self.stats, extra: &mut 0 };
         fan_out.send(&mut speaking, &mut self.seats, usize::MAX);
         self.stats.forwarded(speaking.iter().map(|one| one.sent).sum());
@@ -161,7 +163,7 @@ impl Rehearsal {
         let now = BEGIN + FRAME * self.index as u32;
         self.bundles.end(now, |seat| ring_at(&self.seats, seat));
         let lines = lines(self.bundles.leaving(), |leg| Some(self.routes.bundles_of(leg)?.1));
-        let out = to.out(&mut self.outbox, &self.socket);
+        let out = to.out(&mut self.buffer, &mut self.outbox, &self.socket);
         let mut fan_out = FanOut { out, stats: &self.stats, extra: &mut 0 };
         speak(&lines, false, usize::MAX, &mut self.seats, &mut fan_out);
         self.outbox.flush(&self.socket);
@@ -185,9 +187,14 @@ fn heard<'p>(index: u64, view: &View, packet: &'p [u8]) -> Heard<'p> {
 }
 
 impl To {
-    fn out<'a>(self, outbox: &'a mut Outbox, socket: &'a UdpSocket) -> Out<'a> {
+    fn out<'a>(
+        self,
+        buffer: &'a mut [u8],
+        outbox: &'a mut Outbox,
+        socket: &'a UdpSocket,
+    ) -> Out<'a> {
         match self {
-            To::Nowhere => Out::Nowhere([0; 1_600]),
+            To::Nowhere => Out::Nowhere(buffer),
             To::Sent => Out::Sent(Leaving { outbox, socket }),
         }
     }
