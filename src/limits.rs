@@ -95,10 +95,11 @@ pub const HTTP_ANSWER_MAX: Duration = Duration::from_secs(5);
 pub const ONLINE_EVERY: Duration = Duration::from_millis(300);
 /// What `server.online` may cost in all, in bytes a second. Beyond: it comes less often.
 pub const ONLINE_BYTES_PER_S: usize = 8 * 1024 * 1024;
-/// Bytes of one piece in which a long message is written: a socket's buffer grows no further.
-pub const WRITE_PIECE_BYTES: usize = 4 * 1024;
-/// Bytes of a socket's read buffer.
-pub const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// Bytes of messages that wait in a socket's buffer to be written together. A longer one goes past
+/// it, as the buffer never shrinks.
+pub const WRITE_BUFFER_BYTES: usize = 1024;
+/// Bytes of a socket's read buffer; it grows to the longest message, and stays.
+pub const READ_BUFFER_BYTES: usize = 1024;
 
 /// Orders that wait for a media worker; beyond it a new leg is refused (`overloaded`).
 pub const WORKER_ORDERS: usize = 16_384;

@@ -16,15 +16,15 @@ use tracing::debug;
 
 use super::Shell;
 use super::counters::{Ended, Refused};
-use super::pieces::pieces;
+use super::long::{LongMessage, TAIL};
 use crate::core::Refusal;
 use crate::core::sockets::bucket::Bucket;
 use crate::core::sockets::mail::Outgoing;
 use crate::core::sockets::repeats::Seen;
 use crate::core::sockets::session::{Closing, Step};
 use crate::core::sockets::{Attached, Sender, Signalled};
-use crate::limits::{FLOOD_REFUSED_MAX, LINGER, PING_EVERY, SOCKET_DEAD_AFTER};
-use crate::wire::{ClientEvent, Envelope, ServerEvent, Unusable};
+use crate::limits::{FLOOD_REFUSED_MAX, LINGER, PING_EVERY, SOCKET_DEAD_AFTER, WRITE_BUFFER_BYTES};
+use crate::wire::{ClientEvent, Envelope, Frame, ServerEvent, Unusable};
 
 /// A client's event on its way through the node.
 struct Acting {
@@ -41,6 +41,8 @@ struct Socket<S> {
     refused_in_row: u32,
     heard_at: Instant,
     acting: Option<Acting>,
+    /// What is being written past `stream`: nothing else goes out before its end.
+    unfinished: Option<LongMessage>,
 }
 
 /// Serves the socket until it ends.
@@ -62,13 +64,14 @@ where
         refused_in_row: 0,
         heard_at: now,
         acting: None,
+        unfinished: None,
     };
     let ended = socket.talk().await.unwrap_or_else(|ended| ended);
     counters.ended(ended).add(1);
     debug!(jid = %socket.sender.jid(), reason = ended.as_str(), "socket ends");
-    let Socket { mut stream, attached, acting, .. } = socket;
+    let Socket { mut stream, attached, acting, unfinished, .. } = socket;
     drop(attached);
-    close(&mut stream, ended).await;
+    close(&mut stream, unfinished, ended).await;
     counters.sockets.down();
     drop(stream);
     if let Some(acting) = acting {
@@ -112,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 Step::Wait => break,
             };
             tokio::select! {
-                written = write(&mut self.stream, &outgoing) => written?,
+                written = self.write(outgoing) => written?,
                 closing = session.closed(socket) => return Err(closing.into()),
             }
         }
@@ -121,6 +124,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             flushed = flushed => flushed.map_err(|_| Ended::Dead)?.map_err(|_| Ended::ByClient),
             closing = session.closed(socket) => Err(closing.into()),
         }
+    }
+
+    async fn write(&mut self, outgoing: Outgoing) -> Result<(), Ended> {
+        let Frame { params, .. } = &outgoing.frame;
+        let head = outgoing.frame.head(outgoing.confirm_id.as_deref());
+        if head.len() + params.len() + TAIL.len() <= WRITE_BUFFER_BYTES {
+            let text = [head.as_str(), params, TAIL].concat();
+            let fed = timeout(SOCKET_DEAD_AFTER, self.stream.feed(Message::text(text))).await;
+            return fed.map_err(|_| Ended::Dead)?.map_err(|_| Ended::ByClient);
+        }
+        // What the stream holds goes first.
+        let flushed = timeout(SOCKET_DEAD_AFTER, self.stream.flush()).await;
+        flushed.map_err(|_| Ended::Dead)?.map_err(|_| Ended::ByClient)?;
+        let message = self.unfinished.insert(LongMessage::new(&head, params.clone()));
+        while !message.is_written() {
+            let written = timeout(SOCKET_DEAD_AFTER, message.write_some(self.stream.get_mut()));
+            written.await.map_err(|_| Ended::Dead)?.map_err(|_| Ended::ByClient)?;
+        }
+        self.unfinished = None;
+        Ok(())
     }
 
     async fn ping(&mut self) -> Result<(), Ended> {
@@ -266,19 +289,6 @@ async fn acted(acting: &mut Option<Acting>) -> Result<(), Refusal> {
     }
 }
 
-async fn write<S>(stream: &mut WebSocketStream<S>, outgoing: &Outgoing) -> Result<(), Ended>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let pieces =
-        pieces(outgoing.frame.head(outgoing.confirm_id.as_deref()), &outgoing.frame.params);
-    for piece in pieces {
-        let fed = timeout(SOCKET_DEAD_AFTER, stream.feed(piece)).await.map_err(|_| Ended::Dead)?;
-        fed.map_err(|_| Ended::ByClient)?;
-    }
-    Ok(())
-}
-
 /// Tells a client whose handshake was refused, and closes.
 pub async fn refuse<S>(mut stream: WebSocketStream<S>, panic: &ServerEvent)
 where
@@ -290,10 +300,16 @@ where
     }
 }
 
-async fn close<S>(stream: &mut WebSocketStream<S>, ended: Ended)
+async fn close<S>(stream: &mut WebSocketStream<S>, unfinished: Option<LongMessage>, ended: Ended)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    if let Some(mut message) = unfinished
+        && !matches!(timeout(LINGER, message.finish(stream.get_mut())).await, Ok(Ok(())))
+    {
+        // Within a message a close frame would be read as its text.
+        return;
+    }
     let Some((code, reason)) = code(ended) else {
         // Tungstenite's answer to a client's close frame still has to go out.
         let _ = timeout(LINGER, stream.flush()).await;

@@ -22,7 +22,7 @@ use super::gate::Guest;
 use super::reply::Reply;
 use super::{Shell, access, socket};
 use crate::core::sockets::{Attached, Sender};
-use crate::limits::{READ_BUFFER_BYTES, WRITE_PIECE_BYTES};
+use crate::limits::{READ_BUFFER_BYTES, WRITE_BUFFER_BYTES};
 use crate::wire::http::{ErrorCode, HttpError};
 use crate::wire::{BadField, ServerEvent};
 
@@ -146,7 +146,7 @@ async fn stream(shell: &Shell, upgrade: OnUpgrade) -> Option<WebSocketStream<Tok
     let message_bytes = shell.options().message_bytes;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_PIECE_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_message_size(Some(message_bytes))
         .max_frame_size(Some(message_bytes));
     stream_of(upgrade, config).await
