@@ -1,6 +1,7 @@
 //! AES in Galois counter mode for SRTP and SRTCP: RFC 7714.
 
-use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, Algorithm, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::error::Unspecified;
 use zeroize::Zeroizing;
 
 use super::kdf::{Channel, Purpose, derive};
@@ -12,8 +13,15 @@ use super::{OpenError, Profile};
 
 /// Session key and salt of one channel. The key schedule is the library's, which erases it.
 pub(super) struct Gcm {
-    key: LessSafeKey,
+    key: SessionKey,
     salt: Zeroizing<[u8; NONCE_BYTES]>,
+}
+
+enum SessionKey {
+    /// With its key schedule, 600 bytes of heap: for packets.
+    Ready(LessSafeKey),
+    /// As it is: a report a second is worth no key schedule that lies waiting.
+    Bare(&'static Algorithm, Zeroizing<[u8; 32]>),
 }
 
 impl Gcm {
@@ -25,14 +33,21 @@ impl Gcm {
     ) -> Result<Self, KeyError> {
         let key = derive::<32>(master, channel, Purpose::Encrypt)?;
         let salt = derive(master, channel, Purpose::Salt)?;
-        Self::from_session(&key[..profile.key_bytes()], salt)
+        match channel {
+            Channel::Rtp => Self::from_session(&key[..profile.key_bytes()], salt),
+            Channel::Rtcp => {
+                let algorithm = algorithm(profile.key_bytes());
+                // Refused here or never.
+                schedule(algorithm, &key[..algorithm.key_len()])?;
+                Ok(Self { key: SessionKey::Bare(algorithm, key), salt })
+            }
+        }
     }
 
     /// From a session key of 16 or 32 bytes.
     pub fn from_session(key: &[u8], salt: Zeroizing<[u8; NONCE_BYTES]>) -> Result<Self, KeyError> {
-        let algorithm = if key.len() == 32 { &AES_256_GCM } else { &AES_128_GCM };
-        let key = UnboundKey::new(algorithm, key).map_err(|_| KeyError::Refused)?;
-        Ok(Self { key: LessSafeKey::new(key), salt })
+        let key = schedule(algorithm(key.len()), key)?;
+        Ok(Self { key: SessionKey::Ready(key), salt })
     }
 
     pub fn seal_rtp(&self, packet: &mut [u8], header_bytes: usize, len: usize, roc: u32) -> usize {
@@ -77,16 +92,26 @@ impl Gcm {
     /// Encrypts `body` but for the last [`TAG_BYTES`], where the tag goes.
     fn seal(&self, nonce: Nonce, associated: &[u8], body: &mut [u8]) {
         let (plain, tag) = body.split_at_mut(body.len() - TAG_BYTES);
-        self.key
-            .seal_in_place_scatter(nonce, Aad::from(associated), plain, &[], tag)
-            .expect("a packet is below GCM's limit of 64 GiB, and the tag has its length");
+        self.with_key(|key| {
+            key.seal_in_place_scatter(nonce, Aad::from(associated), plain, &[], tag)
+        })
+        .expect("a packet is below GCM's limit of 64 GiB, and the tag has its length");
     }
 
     /// Opens a body with the tag at its end; the plain length.
     fn open(&self, nonce: Nonce, associated: &[u8], body: &mut [u8]) -> Result<usize, OpenError> {
-        match self.key.open_in_place(nonce, Aad::from(associated), body) {
-            Ok(plain) => Ok(plain.len()),
-            Err(_) => Err(OpenError::Unauthenticated),
+        let associated = Aad::from(associated);
+        self.with_key(|key| Ok(key.open_in_place(nonce, associated, body)?.len()))
+            .map_err(|Unspecified| OpenError::Unauthenticated)
+    }
+
+    fn with_key<R>(&self, act: impl FnOnce(&LessSafeKey) -> R) -> R {
+        match &self.key {
+            SessionKey::Ready(key) => act(key),
+            SessionKey::Bare(algorithm, key) => {
+                let key = &key[..algorithm.key_len()];
+                act(&schedule(algorithm, key).expect("it was taken when it was derived"))
+            }
         }
     }
 
@@ -111,6 +136,15 @@ impl Gcm {
         }
         Nonce::assume_unique_for_key(nonce)
     }
+}
+
+fn algorithm(key_bytes: usize) -> &'static Algorithm {
+    if key_bytes == 32 { &AES_256_GCM } else { &AES_128_GCM }
+}
+
+fn schedule(algorithm: &'static Algorithm, key: &[u8]) -> Result<LessSafeKey, KeyError> {
+    let key = UnboundKey::new(algorithm, key).map_err(|_| KeyError::Refused)?;
+    Ok(LessSafeKey::new(key))
 }
 
 /// What SRTCP authenticates in the clear: the first header, the SSRC and the trailer

@@ -318,8 +318,8 @@ fn sealer_and_opener_may_move_to_a_worker() {
 
 #[test]
 fn leg_stays_small() {
-    assert!(size_of::<Sealer>() <= 128, "{}", size_of::<Sealer>());
-    assert!(size_of::<Opener>() <= 192, "{}", size_of::<Opener>());
+    assert!(size_of::<Sealer>() <= 144, "{}", size_of::<Sealer>());
+    assert!(size_of::<Opener>() <= 208, "{}", size_of::<Opener>());
 }
 
 /// A linear congruential generator, so that a failure comes again.
