@@ -11,6 +11,7 @@ mod input;
 mod moderate;
 mod onliner;
 mod operate;
+mod pace;
 mod record;
 mod roster;
 mod sections;
@@ -27,13 +28,12 @@ pub use fact::{Fact, FactKind, Finish};
 pub use input::{Deed, DeviceName, Growth, Input, Join, Refusal, Seen, Targets};
 pub use onliner::{Leg, Link, Mute, Onliner, Socket};
 
-use crate::limits::{
-    GENTIME_STEP_NANOS, STATE_INTERVAL, STATE_INTERVAL_ABOVE_50, STATE_INTERVAL_ABOVE_200,
-};
+use crate::limits::GENTIME_STEP_NANOS;
 use crate::routes::Permits;
 use crate::{Jid, LegId, Now, Time, Wall};
 use buzz::Unanswered;
 use moderate::Keeper;
+use pace::{Change, Pace};
 
 /// What the configuration says about calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,22 +93,10 @@ pub struct Call {
     gentime: i64,
     /// When the newest fact happened.
     noted: Wall,
-    telling: Telling,
+    pace: Pace,
     /// Nobody is told of a voice before this time.
     next_talking: Time,
     effects: VecDeque<Effect>,
-}
-
-/// Coalescing of states.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Telling {
-    /// Everybody knows; another state may go from this time on.
-    Told {
-        next: Time,
-    },
-    Due {
-        at: Time,
-    },
 }
 
 impl Call {
@@ -130,7 +118,7 @@ impl Call {
             permits: Permits::default(),
             gentime: 0,
             noted: now.wall,
-            telling: Telling::Told { next: now.time },
+            pace: Pace::new(now.time),
             next_talking: now.time,
             effects: VecDeque::new(),
         }
@@ -192,12 +180,8 @@ impl Call {
     /// When `handle_timeout` has something to do next.
     pub fn poll_timeout(&self) -> Option<Time> {
         let legs = self.onliners.iter().flat_map(|onliner| &onliner.legs);
-        let telling = match self.telling {
-            Telling::Told { .. } => None,
-            Telling::Due { at } => Some(at),
-        };
         let buzz = self.buzz.as_ref().map(|buzz| buzz.until);
-        let others = telling.into_iter().chain(buzz).chain(self.talking_due());
+        let others = self.pace.due().into_iter().chain(buzz).chain(self.talking_due());
         legs.filter_map(Leg::deadline).chain(others).min()
     }
 
@@ -247,11 +231,9 @@ impl Call {
         self.derive_permits();
         self.derive_offers(now.time);
         self.tell_talking(now);
-        if let Telling::Due { at } = self.telling
-            && (at <= now.time || self.is_finished())
-        {
+        if self.pace.due().is_some_and(|due| due <= now.time || self.is_finished()) {
             let gentime = self.next_gentime(now.wall);
-            self.telling = Telling::Told { next: now.time + self.state_interval() };
+            self.pace.told(now.time, self.onliners.len());
             self.effects.push_back(Effect::State { gentime });
             self.note_mutes(now);
         }
@@ -259,17 +241,12 @@ impl Call {
 
     /// Marks the state as changed; it goes at once, or when its interval is over.
     fn changed(&mut self, now: Now) {
-        if let Telling::Told { next } = self.telling {
-            self.telling = Telling::Due { at: next.max(now.time) };
-        }
+        self.pace.changed(now.time, Change::Deed);
     }
 
-    fn state_interval(&self) -> Duration {
-        match self.onliners.len() {
-            0..=50 => STATE_INTERVAL,
-            51..=200 => STATE_INTERVAL_ABOVE_50,
-            _ => STATE_INTERVAL_ABOVE_200,
-        }
+    /// The same where it is only who is there and how connected.
+    fn roster_changed(&mut self, now: Now) {
+        self.pace.changed(now.time, Change::Roster);
     }
 
     /// Whoever is not muted may be heard, by others, and is recorded while the call is.

@@ -46,7 +46,7 @@ impl Call {
             (_, Phase::Calling | Phase::Live { .. } | Phase::Finished { .. }) => {}
         }
         self.record_by_rule(now);
-        self.changed(now);
+        self.roster_changed(now);
         Ok(())
     }
 
@@ -121,7 +121,7 @@ impl Call {
         };
         if leg.link != link {
             leg.link = link;
-            self.changed(now);
+            self.roster_changed(now);
         }
     }
 
@@ -137,7 +137,7 @@ impl Call {
                 self.effects.push_back(Effect::Restart { who, device });
             }
         }
-        self.changed(now);
+        self.roster_changed(now);
     }
 
     pub(super) fn answered(&mut self, id: LegId, slots: usize) {
@@ -193,7 +193,7 @@ impl Call {
         for leg in gone {
             self.put_out(&who, leg, reason);
         }
-        self.changed(now);
+        self.roster_changed(now);
         if self.onliners.is_empty() {
             self.finish(now, Finish::Left);
         }
