@@ -226,6 +226,7 @@ impl CallTask {
                 self.tape_talking(leg, level);
                 let _ = self.input(Input::Talking { leg, level });
             }
+            Message::Notice(Notice::Bundled { span, .. }) => self.tell_bundled(span),
             Message::Notice(Notice::Certified { leg, fingerprint }) => {
                 self.tell_certificate(leg, fingerprint);
             }

@@ -5,7 +5,7 @@
 //! how far a leg has come on its way to the first voice.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use engine::call::{Fact, FactKind, Finish, Link, Phase, Seen, Targets};
 use engine::{Jid, LegId};
@@ -97,6 +97,14 @@ impl CallTask {
             }
             FactKind::Finished { why, .. } => self.story.why = *why,
             FactKind::RecordOn | FactKind::RecordOff => {}
+        }
+    }
+
+    pub(super) fn tell_bundled(&self, span: Option<Duration>) {
+        let (call, onliners) = (&self.uid, self.call.onliners().len());
+        match span.map(|span| span.as_millis()) {
+            Some(bundle_ms) => info!(%call, onliners, bundle_ms, "listeners hear bundles"),
+            None => info!(%call, onliners, "listeners hear single packets again"),
         }
     }
 

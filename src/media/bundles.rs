@@ -164,7 +164,7 @@ impl Worker {
         self.finish_bundles();
         let busy = self.bundling.busy.percent(now);
         let Bundling { spec, calls, .. } = &mut self.bundling;
-        let mut ended = Vec::new();
+        let mut changed = Vec::new();
         for (call, routes) in &mut self.calls {
             let present = calls.get(call).map(|ticking| ticking.bundles.span());
             let span = spec.span(routes.listeners(), busy, present);
@@ -181,13 +181,18 @@ impl Worker {
                 (Some(span), Entry::Vacant(free)) => {
                     free.insert(Ticking { bundles: Bundles::new(span), next: 0 });
                 }
-                (None, Entry::Occupied(_)) => ended.push(*call),
-                (None, Entry::Vacant(_)) => {}
+                (None, _) => {}
+            }
+            if span != present {
+                changed.push((*call, span));
             }
         }
         self.flush_unbundled();
-        for call in ended {
-            self.bundling.close(call);
+        for (call, span) in changed {
+            if span.is_none() {
+                self.bundling.close(call);
+            }
+            self.tell_bundled(call, span);
         }
         self.count_bundled();
     }

@@ -83,6 +83,12 @@ pub enum Notice {
         leg: LegId,
         fingerprint: String,
     },
+    /// Whoever of the leg's call listens hears packets of this length from now on; `None`: each
+    /// packet as it comes.
+    Bundled {
+        leg: LegId,
+        span: Option<Duration>,
+    },
     /// The leg has come so far, for the first time.
     Reached {
         leg: LegId,

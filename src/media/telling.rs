@@ -1,7 +1,7 @@
 //! What a worker tells the calls: each change of a leg's link once, each change of its tracks.
 //! A call that has no room is told again later; of each kind only the newest notice a leg waits.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use engine::LegId;
 use engine::call::Seen;
@@ -69,7 +69,15 @@ impl Worker {
         self.tell(sink, Notice::Certified { leg, fingerprint });
     }
 
-    /// Tells, or keeps the notice in place of an older one of its kind: eight a leg at most.
+    /// Told of a call, by any leg of it.
+    pub fn tell_bundled(&mut self, call: CallNo, span: Option<Duration>) {
+        let mut legs = (0..self.seats.width()).filter_map(|seat| self.seats.at(seat));
+        let Some(leg) = legs.find(|leg| leg.call == call) else { return };
+        let (sink, notice) = (leg.notices.clone(), Notice::Bundled { leg: leg.id, span });
+        self.tell(sink, notice);
+    }
+
+    /// Tells, or keeps the notice in place of an older one of its kind: nine a leg at most.
     fn tell(&mut self, sink: NoticeSink, notice: Notice) {
         let kept = self.untold.iter_mut().find(|(_, kept)| kept.is_superseded_by(&notice));
         match kept {
@@ -96,6 +104,7 @@ impl Notice {
             | Notice::Tracks { leg, .. }
             | Notice::Talking { leg, .. }
             | Notice::Certified { leg, .. }
+            | Notice::Bundled { leg, .. }
             | Notice::Reached { leg, .. } => *leg,
         }
     }
