@@ -294,12 +294,44 @@ fn who_listens_in_a_large_call_hears_long_packets_in_either_browser() {
     });
 }
 
-fn hear_bundles(config: &str, millis: u64) {
+#[test]
+fn who_listens_on_a_bad_line_hears_short_packets_in_either_browser() {
+    let _turn = turn();
+    namespace::inside("who_listens_on_a_bad_line_hears_short_packets_in_either_browser", || {
+        let (line, server) = behind_a_line(BUNDLES_BAD_LINE);
+        let (fox, chrome) = (Driver::start(Make::Firefox), Driver::start(Make::Chromium));
+        let come = |driver, name, tone_hz| Person::comes(driver, &server.url, name, tone_hz);
+        let listeners = [come(&fox, "Anna", 440), come(&chrome, "Boris", 700)];
+        let talker = come(&chrome, "Chidi", 1100);
+        listeners.iter().chain([&talker]).for_each(Person::joins_lobby);
+        for listener in &listeners {
+            listener.press("mute");
+            listener.until("(await ears.ownLeg()).bundle_ms === 40");
+        }
+        line.lose(200);
+        // Once his browser has reported it.
+        for listener in &listeners {
+            listener.until("(await ears.ownLeg()).bundle_ms === undefined");
+        }
+        line.lose(0);
+        for listener in &listeners {
+            listener.hears_exactly(&[&talker], Held::Briefly);
+            listener.until("(await ears.ownLeg()).bundle_ms === undefined");
+        }
+    });
+}
+
+/// A server that browsers reach by a line that can be told to lose packets.
+fn behind_a_line(config: &str) -> (Lossy, Server) {
     let line = Lossy::start(namespace::LINE_IP, namespace::MEDIA_IP);
     let (ip, port) = (namespace::LINE_IP, line.port.to_string());
     let address = ["--media-ip", ip, "--media-bind", namespace::MEDIA_IP, "--media-port", &port];
-    let flags = [&["--config", config, "--workers", "1"][..], &address].concat();
-    let server = Server::with(&flags);
+    let server = Server::with(&[&["--config", config, "--workers", "1"][..], &address].concat());
+    (line, server)
+}
+
+fn hear_bundles(config: &str, millis: u64) {
+    let (line, server) = behind_a_line(config);
     let (fox, chrome) = (Driver::start(Make::Firefox), Driver::start(Make::Chromium));
     let come = |driver, name, tone_hz| Person::comes(driver, &server.url, name, tone_hz);
     let listeners = [come(&fox, "Anna", 440), come(&chrome, "Boris", 700)];
@@ -485,6 +517,8 @@ fn turn() -> MutexGuard<'static, ()> {
 }
 
 const BUNDLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/bundles.toml");
+const BUNDLES_BAD_LINE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/bundles-bad-line.toml");
 const BUNDLES_60: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/bundles-60.toml");
 const ONE_SLOT: [&str; 2] =
     ["--config", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/one-slot.toml")];
