@@ -53,13 +53,13 @@ pub const ONLINE_CONTACTS_MAX: usize = 1_000;
 
 // What waits for a client.
 
-/// Messages waiting for a slow socket. Beyond: states coalesced, else close 1013.
+/// Messages waiting for a slow socket, of a call only its newest state. Beyond: close 1013.
 pub const QUEUE_MESSAGES_MAX: usize = 256;
-/// Bytes waiting for a slow socket. Beyond: states coalesced, else close 1013.
+/// Bytes of them without states, whose text all readers share. Beyond: close 1013.
 pub const QUEUE_BYTES_MAX: usize = 1024 * 1024;
 /// Events a device has not confirmed, kept for its resume. Beyond: the oldest goes, counted.
 pub const UNCONFIRMED_MAX: usize = 256;
-/// Bytes of them. Beyond: the oldest goes, counted.
+/// Bytes of them without states. Beyond: the oldest goes, counted.
 pub const UNCONFIRMED_BYTES_MAX: usize = 256 * 1024;
 /// A dead socket is noticed in 30 s and its device forgotten 30 s later: what is older has
 /// arrived, or nobody waits for it. Beyond: it goes.
@@ -201,8 +201,8 @@ pub const CORE_GROUPS_MAX: usize = 10_000;
 /// A message of the core, in bytes: a client's longest event, and what the core adds.
 pub const CORE_MESSAGE_BYTES_MAX: usize = 256 * 1024;
 
-/// Messages kept for a core until it has acknowledged them, and their bytes. Beyond: the oldest is
-/// dropped, counted.
+/// Messages kept for a core until it has acknowledged them, and their bytes. Beyond: superseded
+/// states and old descriptions go, then the oldest, counted.
 pub const CORE_KEPT_MAX: usize = 16_384;
 pub const CORE_KEPT_BYTES_MAX: usize = 32 * 1024 * 1024;
 

@@ -24,7 +24,8 @@ from websockets.exceptions import ConnectionClosed
 
 TEAM = {"uid": "2c6d1f80-93ab-4e5d-b7f1-40c8a9e2d305", "name": "Team"}
 LOBBY = {"type": "group", "jid": "g-0e9b4c7d-81f2-4d6a-a5c3-27d4e8f1b004", "display_name": "Lobby"}
-SOCKET = {"ping_interval": 15, "ping_timeout": 15, "close_timeout": 2, "max_size": 256 * 1024}
+SOCKET = {"ping_interval": 15, "ping_timeout": 15, "close_timeout": 2, "max_size": 4 * 1024 * 1024}
+MESSAGE_MAX = 256 * 1024
 KEPT = 10_000  # the bound of every queue and memory
 tasks = set()  # asyncio by itself might forget them
 
@@ -127,7 +128,7 @@ class Core:
         """Numbered, and kept until the node has taken it: a cut link loses nothing."""
         message = {"type": kind, "seq": self.seq + 1, **fields}
         text = json.dumps(message, ensure_ascii=False).encode()
-        if len(text) > SOCKET["max_size"] or not is_plain(message):
+        if len(text) > MESSAGE_MAX or not is_plain(message):
             raise ValueError("the node cannot read this")
         self.seq += 1
         self.unacked.append((self.seq, text))

@@ -42,13 +42,20 @@ impl Kept {
         let text: Arc<str> = message(self.last).into();
         self.bytes += text.len();
         self.messages.push_back(Message { seq: self.last, at: now, kind, text });
+        if self.is_overfull() {
+            self.weed(now);
+        }
         let mut dropped = 0;
-        while self.messages.len() > CORE_KEPT_MAX || self.bytes > CORE_KEPT_BYTES_MAX {
+        while self.is_overfull() {
             let Some(oldest) = self.messages.pop_front() else { break };
             self.bytes -= oldest.text.len();
             dropped += 1;
         }
         dropped
+    }
+
+    fn is_overfull(&self) -> bool {
+        self.messages.len() > CORE_KEPT_MAX || self.bytes > CORE_KEPT_BYTES_MAX
     }
 
     /// The core has everything up to this one.
@@ -142,6 +149,17 @@ mod tests {
         kept.weed(now + CORE_SDP_MAX_AGE + Duration::from_secs(1));
         assert_eq!(texts(&kept), ["m3", "m4", "m5", "m6"]);
         assert_eq!(kept.bytes, 8);
+    }
+
+    #[test]
+    fn the_states_of_a_large_call_drop_nothing_else() {
+        let (mut kept, now) = (Kept::default(), Instant::now());
+        let state = || Kind::State("a".to_owned());
+        kept.push(now, Kind::Lasting, |_| "first".to_owned());
+        let dropped = (0..100).map(|_| kept.push(now, state(), |_| "x".repeat(1 << 20)));
+        assert_eq!(dropped.sum::<u64>(), 0);
+        assert_eq!(kept.after(0).unwrap().1.as_ref(), "first");
+        assert!(kept.bytes <= CORE_KEPT_BYTES_MAX);
     }
 
     #[test]

@@ -41,6 +41,17 @@ pub struct Outgoing {
     kind: Kind,
 }
 
+impl Outgoing {
+    /// What it counts in a bound. Of a call only the newest state waits, and all its readers share
+    /// the text: however large a call is, its state takes no other event's room.
+    fn bytes(&self) -> usize {
+        match self.kind {
+            Kind::Latest(..) => 0,
+            Kind::Kept | Kind::Passing | Kind::Online => self.frame.params.len(),
+        }
+    }
+}
+
 /// The device reads more slowly than it is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overflow;
@@ -88,7 +99,7 @@ impl Mail {
     /// Takes an event. `confirm_id` is used where the event wants one.
     ///
     /// # Errors
-    /// The queue is full, coalesced states included; the event is kept for the resume.
+    /// The queue is full; the event is kept for the resume.
     pub fn push(
         &mut self,
         now: Instant,
@@ -126,7 +137,7 @@ impl Mail {
             return Some(outgoing);
         }
         let outgoing = self.queue.pop_front()?;
-        self.queue_bytes -= outgoing.frame.params.len();
+        self.queue_bytes -= outgoing.bytes();
         if self.queue.is_empty() {
             self.queue.shrink_to(QUEUE_KEPT);
         }
@@ -150,14 +161,11 @@ impl Mail {
     }
 
     fn enqueue(&mut self, outgoing: Outgoing) -> Result<(), Overflow> {
-        if outgoing.kind == Kind::Online {
-            self.drop_queued(|kind| *kind == Kind::Online);
+        if matches!(outgoing.kind, Kind::Latest(..) | Kind::Online) {
+            self.drop_queued(&outgoing.kind);
         }
-        self.queue_bytes += outgoing.frame.params.len();
+        self.queue_bytes += outgoing.bytes();
         self.queue.push_back(outgoing);
-        if self.is_overfull() {
-            self.coalesce();
-        }
         if self.is_overfull() { Err(Overflow) } else { Ok(()) }
     }
 
@@ -165,32 +173,12 @@ impl Mail {
         self.queue.len() > QUEUE_MESSAGES_MAX || self.queue_bytes > QUEUE_BYTES_MAX
     }
 
-    /// Leaves of each call's queued states and tracks only the last.
-    fn coalesce(&mut self) {
-        let mut seen: Vec<Kind> = Vec::new();
-        let mut left = VecDeque::new();
-        for outgoing in self.queue.drain(..).rev() {
-            if matches!(outgoing.kind, Kind::Latest(..)) {
-                if seen.contains(&outgoing.kind) {
-                    self.queue_bytes -= outgoing.frame.params.len();
-                    continue;
-                }
-                seen.push(outgoing.kind.clone());
-            }
-            left.push_front(outgoing);
+    fn drop_queued(&mut self, superseded: &Kind) {
+        if let Some(index) = self.queue.iter().position(|queued| queued.kind == *superseded)
+            && let Some(dropped) = self.queue.remove(index)
+        {
+            self.queue_bytes -= dropped.bytes();
         }
-        self.queue = left;
-    }
-
-    fn drop_queued(&mut self, is_superseded: impl Fn(&Kind) -> bool) {
-        let bytes = &mut self.queue_bytes;
-        self.queue.retain(|queued| {
-            let goes = is_superseded(&queued.kind);
-            if goes {
-                *bytes -= queued.frame.params.len();
-            }
-            !goes
-        });
     }
 
     fn keep(&mut self, now: Instant, outgoing: Outgoing) {
@@ -199,10 +187,12 @@ impl Mail {
             let older = self.unconfirmed.iter().position(|(_, kept)| kept.kind == outgoing.kind);
             if let Some(index) = older {
                 self.forget(index);
-                self.overtaken = (self.overtaken + 1).min(OVERTAKEN_MAX);
+                // Of one that never left no confirm comes.
+                let waits = self.queue.iter().any(|queued| queued.kind == outgoing.kind);
+                self.overtaken = (self.overtaken + u32::from(!waits)).min(OVERTAKEN_MAX);
             }
         }
-        self.unconfirmed_bytes += outgoing.frame.params.len();
+        self.unconfirmed_bytes += outgoing.bytes();
         self.unconfirmed.push_back((now, outgoing));
         while self.unconfirmed.len() > UNCONFIRMED_MAX
             || (self.unconfirmed_bytes > UNCONFIRMED_BYTES_MAX && self.unconfirmed.len() > 1)
@@ -220,7 +210,7 @@ impl Mail {
 
     fn forget(&mut self, index: usize) {
         if let Some((_, kept)) = self.unconfirmed.remove(index) {
-            self.unconfirmed_bytes -= kept.frame.params.len();
+            self.unconfirmed_bytes -= kept.bytes();
         }
         if self.unconfirmed.is_empty() {
             self.unconfirmed.shrink_to(QUEUE_KEPT);

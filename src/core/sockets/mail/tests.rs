@@ -78,9 +78,10 @@ fn an_event_for_an_absent_device_waits_for_its_resume() {
 fn a_superseded_state_is_left_out_of_a_resume() {
     let mut desk = Desk::new();
     desk.push(&state("a", 1), Link::Connected).unwrap();
+    assert_eq!(desk.ids_sent(), ["1"]);
     desk.push(&state("b", 1), Link::Connected).unwrap();
     desk.push(&state("a", 2), Link::Connected).unwrap();
-    assert_eq!(desk.ids_sent(), ["1", "2", "3"]);
+    assert_eq!(desk.ids_sent(), ["2", "3"]);
     desk.mail.resume(desk.now);
     assert_eq!(desk.ids_sent(), ["2", "3"]);
 }
@@ -92,7 +93,7 @@ fn tracks_supersede_tracks_and_no_state() {
     desk.push(&state("a", 1), Link::Connected).unwrap();
     desk.push(&tracks(), Link::Connected).unwrap();
     desk.push(&tracks(), Link::Connected).unwrap();
-    assert_eq!(desk.ids_sent(), ["1", "2", "3"]);
+    assert_eq!(desk.ids_sent(), ["1", "3"]);
     desk.mail.resume(desk.now);
     assert_eq!(desk.ids_sent(), ["1", "3"]);
 }
@@ -116,17 +117,30 @@ fn the_257th_waiting_message_overflows() {
 }
 
 #[test]
-fn waiting_states_of_one_call_are_coalesced_before_the_queue_overflows() {
+fn of_a_call_only_its_newest_state_waits() {
     let mut desk = Desk::new();
     desk.push(&leave("a"), Link::Connected).unwrap();
     for gentime in 0..1000 {
         desk.push(&state("a", gentime), Link::Connected).unwrap();
+        desk.push(&state("b", gentime), Link::Connected).unwrap();
     }
     let sent = desk.sent();
-    assert!(sent[0].0.contains("\"uid\":\"a\""));
-    assert!(sent.len() <= QUEUE_MESSAGES_MAX);
-    assert!(sent.last().unwrap().0.contains("\"gentime\":999"));
+    assert_eq!(sent.len(), 3);
+    assert!(sent[1..].iter().all(|(text, _)| text.contains("\"gentime\":999")));
     assert_eq!(desk.mail.queue_bytes, 0);
+    assert!(!desk.mail.confirm("none"), "what never left cannot be confirmed");
+}
+
+#[test]
+fn a_state_larger_than_every_bound_takes_no_other_events_room() {
+    let mut desk = Desk::new();
+    let large = state(&"x".repeat(QUEUE_BYTES_MAX + UNCONFIRMED_BYTES_MAX), 1);
+    desk.push(&leave("a"), Link::Connected).unwrap();
+    desk.push(&large, Link::Connected).unwrap();
+    desk.push(&leave("b"), Link::Connected).unwrap();
+    assert_eq!(desk.ids_sent(), ["1", "2", "3"]);
+    desk.mail.resume(desk.now);
+    assert_eq!(desk.ids_sent(), ["1", "2", "3"]);
 }
 
 #[test]
@@ -152,8 +166,8 @@ fn a_state_that_a_newer_one_took_the_place_of_may_still_be_confirmed() {
     let mut desk = Desk::new();
     for gentime in 1..=3 {
         desk.push(&state("a", gentime), Link::Connected).unwrap();
+        assert_eq!(desk.ids_sent(), [gentime.to_string()]);
     }
-    assert_eq!(desk.ids_sent(), ["1", "2", "3"]);
     assert!(["1", "2", "3"].iter().all(|id| desk.mail.confirm(id)));
     assert!(!desk.mail.confirm("1"), "as many as were overtaken, and not one more");
     desk.push(&state("a", 4), Link::Connected).unwrap();
