@@ -124,7 +124,7 @@ impl IceDiscard {
 /// The ICE agent of one leg.
 pub struct IceLite {
     current: Generation,
-    /// Boxed: most legs never restart, and an HMAC key has a kilobyte.
+    /// Boxed: most legs never restart.
     former: Option<Box<Former>>,
     paths: Paths,
     pace: Pace,
@@ -134,7 +134,7 @@ impl IceLite {
     /// An agent that knows no address yet.
     pub fn new(local: Credentials, remote_ufrag: String) -> Self {
         Self {
-            current: Generation::new(local, remote_ufrag),
+            current: Generation { local, remote_ufrag },
             former: None,
             paths: Paths::default(),
             pace: Pace { full_at: None },
@@ -155,7 +155,7 @@ impl IceLite {
     /// valid until a path of the new one is nominated, or for 10 s.
     pub fn restart(&mut self, now: Instant, local: Credentials, remote_ufrag: String) -> Changes {
         let mut changes = self.handle_timeout(now);
-        let generation = std::mem::replace(&mut self.current, Generation::new(local, remote_ufrag));
+        let generation = std::mem::replace(&mut self.current, Generation { local, remote_ufrag });
         let older = self.former.replace(Box::new(Former { generation, until: now + FORMER_FOR }));
         if let Some(older) = older {
             changes.ended_ufrag = Some(older.generation.local.ufrag);
@@ -184,16 +184,17 @@ impl IceLite {
         let generation = generations
             .find(|generation| generation.is_asked(&request))
             .ok_or(IceDiscard::Username)?;
-        if !request.is_authentic(&generation.key) {
+        let key = generation.key();
+        if !request.is_authentic(&key) {
             return Err(IceDiscard::Integrity);
         }
         let is_repeat = self.paths.is_repeat(request.transaction, from)?;
         self.pace.take(now)?;
         if request.is_controlled {
-            write_role_conflict(reply, request.transaction, &generation.key);
+            write_role_conflict(reply, request.transaction, &key);
             return Ok(Check::RoleConflict);
         }
-        write_success(reply, request.transaction, from, &generation.key);
+        write_success(reply, request.transaction, from, &key);
         if is_repeat {
             return Ok(Check::Alive);
         }
@@ -295,13 +296,12 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
 struct Generation {
     local: Credentials,
     remote_ufrag: String,
-    key: hmac::Key,
 }
 
 impl Generation {
-    fn new(local: Credentials, remote_ufrag: String) -> Self {
-        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, local.pwd.as_bytes());
-        Self { local, remote_ufrag, key }
+    /// Made for each check: it has a kilobyte, and a browser checks every second or third second.
+    fn key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.local.pwd.as_bytes())
     }
 
     fn is_asked(&self, request: &Request<'_>) -> bool {
