@@ -3,6 +3,7 @@
 //! Rules: PROTOCOL.md section 1. A confirm goes out before the event's effects; a repeat is
 //! confirmed and not applied; what is wrong is answered by a warning, to this socket only.
 
+use std::future::ready;
 use std::time::Instant;
 
 use futures_util::{SinkExt, StreamExt};
@@ -87,9 +88,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let session = self.attached.session.clone();
         loop {
             let changed = session.changed();
-            self.write_all().await?;
+            let began = Instant::now();
+            let more = self.write_all().await?;
+            // Nothing is read while something is written, so silence says nothing then.
+            self.heard_at += began.elapsed();
             tokio::select! {
                 () = changed => {}
+                () = ready(()), if more => {}
                 _ = tick.tick() => self.ping().await?,
                 () = run_out(session.pass().until) => {
                     let is_over = |until| until <= Instant::now();
@@ -105,45 +110,51 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Writes what waits, within the time after which a socket that takes nothing is dead.
-    async fn write_all(&mut self) -> Result<(), Ended> {
+    /// Writes what waits, within the time after which a socket that takes nothing is dead. True
+    /// after a long message, behind which more may wait: a client who is sent one after the other
+    /// is to be heard too.
+    async fn write_all(&mut self) -> Result<bool, Ended> {
         let (session, socket) = (self.attached.session.clone(), self.attached.socket);
-        loop {
+        let mut was_long = false;
+        while !was_long {
             let outgoing = match session.step(socket) {
                 Step::Write(outgoing) => outgoing,
                 Step::Close(closing) => return Err(closing.into()),
                 Step::Wait => break,
             };
             tokio::select! {
-                written = self.write(outgoing) => written?,
+                written = self.write(outgoing) => was_long = written?,
                 closing = session.closed(socket) => return Err(closing.into()),
             }
         }
         let flushed = timeout(SOCKET_DEAD_AFTER, self.stream.flush());
         tokio::select! {
-            flushed = flushed => flushed.map_err(|_| Ended::Dead)?.map_err(|_| Ended::ByClient),
-            closing = session.closed(socket) => Err(closing.into()),
+            flushed = flushed => flushed.map_err(|_| Ended::Dead)?.map_err(|_| Ended::ByClient)?,
+            closing = session.closed(socket) => return Err(closing.into()),
         }
+        Ok(was_long)
     }
 
-    async fn write(&mut self, outgoing: Outgoing) -> Result<(), Ended> {
+    /// Writes a message; true for a long one.
+    async fn write(&mut self, outgoing: Outgoing) -> Result<bool, Ended> {
         let Frame { params, .. } = &outgoing.frame;
         let head = outgoing.frame.head(outgoing.confirm_id.as_deref());
         if head.len() + params.len() + TAIL.len() <= WRITE_BUFFER_BYTES {
             let text = [head.as_str(), params, TAIL].concat();
             let fed = timeout(SOCKET_DEAD_AFTER, self.stream.feed(Message::text(text))).await;
-            return fed.map_err(|_| Ended::Dead)?.map_err(|_| Ended::ByClient);
+            fed.map_err(|_| Ended::Dead)?.map_err(|_| Ended::ByClient)?;
+            return Ok(false);
         }
         // What the stream holds goes first.
         let flushed = timeout(SOCKET_DEAD_AFTER, self.stream.flush()).await;
         flushed.map_err(|_| Ended::Dead)?.map_err(|_| Ended::ByClient)?;
-        let message = self.unfinished.insert(LongMessage::new(&head, params.clone()));
+        let message = self.unfinished.insert(LongMessage::new(head, params.clone()));
         while !message.is_written() {
             let written = timeout(SOCKET_DEAD_AFTER, message.write_some(self.stream.get_mut()));
             written.await.map_err(|_| Ended::Dead)?.map_err(|_| Ended::ByClient)?;
         }
         self.unfinished = None;
-        Ok(())
+        Ok(true)
     }
 
     async fn ping(&mut self) -> Result<(), Ended> {
@@ -305,9 +316,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     if let Some(mut message) = unfinished
-        && !matches!(timeout(LINGER, message.finish(stream.get_mut())).await, Ok(Ok(())))
+        && !matches!(timeout(LINGER, message.end_fragment(stream.get_mut())).await, Ok(Ok(())))
     {
-        // Within a message a close frame would be read as its text.
+        // Within a fragment a close frame would be read as its text.
         return;
     }
     let Some((code, reason)) = code(ended) else {
