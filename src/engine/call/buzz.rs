@@ -147,6 +147,7 @@ impl Call {
         self.note(now, Some(who), answered);
         if settled {
             self.buzz = None;
+            self.changed(now);
         }
     }
 

@@ -118,7 +118,7 @@ impl Call {
             permits: Permits::default(),
             gentime: 0,
             noted: now.wall,
-            pace: Pace::new(now.time),
+            pace: Pace::default(),
             next_talking: now.time,
             effects: VecDeque::new(),
         }
@@ -233,7 +233,7 @@ impl Call {
         self.tell_talking(now);
         if self.pace.due().is_some_and(|due| due <= now.time || self.is_finished()) {
             let gentime = self.next_gentime(now.wall);
-            self.pace.told(now.time, self.onliners.len());
+            self.pace.told(now.time);
             self.effects.push_back(Effect::State { gentime });
             self.note_mutes(now);
         }
@@ -241,12 +241,12 @@ impl Call {
 
     /// Marks the state as changed; it goes at once, or when its interval is over.
     fn changed(&mut self, now: Now) {
-        self.pace.changed(now.time, Change::Deed);
+        self.pace.changed(now.time, Change::Deed, self.onliners.len());
     }
 
     /// The same where it is only who is there and how connected.
     fn roster_changed(&mut self, now: Now) {
-        self.pace.changed(now.time, Change::Roster);
+        self.pace.changed(now.time, Change::Roster, self.onliners.len());
     }
 
     /// Whoever is not muted may be heard, by others, and is recorded while the call is.

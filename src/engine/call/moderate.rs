@@ -59,6 +59,7 @@ impl Call {
         for leg in legs {
             self.remove_leg(now, leg, LegEnd::Kicked);
         }
+        self.changed(now);
         Ok(())
     }
 

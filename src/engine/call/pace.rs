@@ -18,34 +18,23 @@ pub(super) enum Change {
 }
 
 /// The pace of one call's states.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
     /// When the next one goes; `None`: everybody knows.
     due: Option<Time>,
-    /// From when on one may go.
-    next: Time,
-    /// From when on one may go for the roster's sake alone.
-    next_roster: Time,
+    /// When the last one went.
+    told_at: Option<Time>,
 }
 
 impl Pace {
-    /// Of a call that told nobody anything yet.
-    pub fn new(now: Time) -> Pace {
-        Pace { due: None, next: now, next_roster: now }
+    /// A state goes now.
+    pub fn told(&mut self, now: Time) {
+        *self = Pace { due: None, told_at: Some(now) };
     }
 
-    /// A state goes now, to a call of so many.
-    pub fn told(&mut self, now: Time, onliners: usize) {
-        let (next, next_roster) = intervals(onliners);
-        *self = Pace { due: None, next: now + next, next_roster: now + next_roster };
-    }
-
-    pub fn changed(&mut self, now: Time, what: Change) {
-        let from = match what {
-            Change::Roster => self.next_roster,
-            Change::Deed => self.next,
-        };
-        let at = from.max(now);
+    /// Something changed in a call that has so many onliners now.
+    pub fn changed(&mut self, now: Time, what: Change, onliners: usize) {
+        let at = self.told_at.map_or(now, |told_at| now.max(told_at + interval(what, onliners)));
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
@@ -54,16 +43,20 @@ impl Pace {
     }
 }
 
-/// Between two states; between two that tell of the roster alone.
-fn intervals(onliners: usize) -> (Duration, Duration) {
+/// Between two states.
+fn interval(what: Change, onliners: usize) -> Duration {
     let interval = match onliners {
         0..=50 => STATE_INTERVAL,
         51..=200 => STATE_INTERVAL_ABOVE_50,
         _ => STATE_INTERVAL_ABOVE_200,
     };
     let count = u32::try_from(onliners).unwrap_or(u32::MAX);
-    let pairs = count.saturating_mul(count);
-    (interval, interval.max(ROSTER_INTERVAL_A_PAIR.saturating_mul(pairs)))
+    match what {
+        Change::Deed => interval,
+        Change::Roster => {
+            interval.max(ROSTER_INTERVAL_A_PAIR.saturating_mul(count.saturating_mul(count)))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -71,9 +64,9 @@ mod tests {
     use super::*;
 
     fn after_a_state(onliners: usize, what: Change) -> Duration {
-        let mut pace = Pace::new(Time::ZERO);
-        pace.told(Time::ZERO, onliners);
-        pace.changed(Time::ZERO, what);
+        let mut pace = Pace::default();
+        pace.told(Time::ZERO);
+        pace.changed(Time::ZERO, what, onliners);
         pace.due().expect("it changed").since(Time::ZERO)
     }
 
@@ -99,18 +92,29 @@ mod tests {
 
     #[test]
     fn a_deed_takes_the_roster_along() {
-        let mut pace = Pace::new(Time::ZERO);
-        pace.changed(Time::ZERO, Change::Roster);
+        let mut pace = Pace::default();
+        pace.changed(Time::ZERO, Change::Roster, 3_000);
         assert_eq!(pace.due(), Some(Time::ZERO), "the first state goes at once");
-        pace.told(Time::ZERO, 3_000);
+        pace.told(Time::ZERO);
         assert_eq!(pace.due(), None);
         let at = |millis| Time::ZERO + Duration::from_millis(millis);
-        pace.changed(at(10), Change::Roster);
-        pace.changed(at(20), Change::Deed);
-        pace.changed(at(30), Change::Roster);
+        pace.changed(at(10), Change::Roster, 3_000);
+        pace.changed(at(20), Change::Deed, 3_000);
+        pace.changed(at(30), Change::Roster, 3_000);
         assert_eq!(pace.due(), Some(at(1_000)));
-        pace.told(at(1_000), 3_000);
-        pace.changed(at(40_000), Change::Roster);
+        pace.told(at(1_000));
+        pace.changed(at(40_000), Change::Roster, 3_000);
         assert_eq!(pace.due(), Some(at(40_000)), "none went lately");
+    }
+
+    #[test]
+    fn whoever_stays_after_a_large_call_does_not_wait_for_its_pace() {
+        let mut pace = Pace::default();
+        pace.told(Time::ZERO);
+        let at = |millis| Time::ZERO + Duration::from_millis(millis);
+        for (millis, onliners) in [(10, 2_999), (500, 1_000), (600, 5)] {
+            pace.changed(at(millis), Change::Roster, onliners);
+        }
+        assert_eq!(pace.due(), Some(at(600)));
     }
 }

@@ -16,7 +16,7 @@ impl Call {
         let connect_by = now.time + self.rules.connect_timeout;
         let leg = Leg::new(join, connect_by, now.time + self.rules.socketless_max);
         match self.onliners.iter().position(|onliner| onliner.who == join.who) {
-            Some(known) => self.add_leg(known, join, leg),
+            Some(known) => self.add_leg(now, known, join, leg),
             None => {
                 let mute = self.mute_on_entry(&join.who, join.muted);
                 if mute.is_muted() != join.muted {
@@ -51,12 +51,13 @@ impl Call {
     }
 
     /// Another leg of somebody who is here: the same onliner, with the same mute.
-    fn add_leg(&mut self, known: usize, join: &Join, leg: Leg) {
+    fn add_leg(&mut self, now: Now, known: usize, join: &Join, leg: Leg) {
+        if join.muted && !self.onliners[known].mute.is_muted() {
+            self.onliners[known].mute = Mute::BySelf;
+            self.changed(now);
+        }
         let onliner = &mut self.onliners[known];
         onliner.no_record = join.no_record;
-        if join.muted && !onliner.mute.is_muted() {
-            onliner.mute = Mute::BySelf;
-        }
         let (replaced, mut others): (alloc::vec::Vec<Leg>, alloc::vec::Vec<Leg>) =
             onliner.legs.drain(..).partition(|old| old.device == join.device);
         let kept = if self.rules.only_one_device { 0 } else { DEVICES_PER_ONLINER - 1 };

@@ -429,6 +429,39 @@ fn states_are_told_together_and_their_version_rises() {
 }
 
 #[test]
+fn in_a_very_large_call_deeds_are_told_sooner_than_who_comes_and_goes() {
+    let mut story = Story::group();
+    story.call.rules.participants_max = 1_000;
+    story.call.rules.only_one_device = false;
+    for at in 0..700 {
+        story.join(&format!("p{at}"), "phone", false).unwrap();
+    }
+    let name = |at: u32| jid(&format!("p{at}"));
+    let deeds = [
+        (Input::Sound { who: name(0), muted: true }, 1_000),
+        (Input::Kick { by: name(0), who: name(1) }, 1_000),
+        (Input::Operate(Deed::Kick { who: name(2) }), 1_000),
+        (Input::Leave { who: name(3), device: "phone".into() }, 1_214), // 697 * 697 * 2.5 us
+    ];
+    let mut due_after = |act: &mut dyn FnMut(&mut Story)| {
+        // The former deed is told; and this one at once, as none was told lately.
+        story.wait(Duration::from_secs(2));
+        story.wait(Duration::from_secs(2));
+        let muted = !story.call.onliners()[9].mute.is_muted();
+        let who = story.call.onliners()[9].who.clone();
+        story.input(Input::Sound { who, muted }).unwrap();
+        act(&mut story);
+        story.call.poll_timeout().unwrap().since(story.now.time).as_millis()
+    };
+    for (deed, millis) in deeds {
+        let due = due_after(&mut |story| drop(story.input(deed.clone()).unwrap()));
+        assert_eq!(due, millis, "{deed:?}");
+    }
+    let due = due_after(&mut |story| drop(story.join("p4", "tv", true).unwrap()));
+    assert_eq!(due, 1_000, "it mutes him");
+}
+
+#[test]
 fn a_version_rises_though_the_clock_goes_back() {
     let mut story = Story::group();
     let first = story.call.next_gentime(Wall(5_000_000_000));
