@@ -33,21 +33,27 @@ impl Gcm {
     ) -> Result<Self, KeyError> {
         let key = derive::<32>(master, channel, Purpose::Encrypt)?;
         let salt = derive(master, channel, Purpose::Salt)?;
-        match channel {
-            Channel::Rtp => Self::from_session(&key[..profile.key_bytes()], salt),
-            Channel::Rtcp => {
-                let algorithm = algorithm(profile.key_bytes());
-                // Refused here or never.
-                schedule(algorithm, &key[..algorithm.key_len()])?;
-                Ok(Self { key: SessionKey::Bare(algorithm, key), salt })
-            }
-        }
+        Self::from_session(channel, &key[..profile.key_bytes()], salt)
     }
 
     /// From a session key of 16 or 32 bytes.
-    pub fn from_session(key: &[u8], salt: Zeroizing<[u8; NONCE_BYTES]>) -> Result<Self, KeyError> {
-        let key = schedule(algorithm(key.len()), key)?;
-        Ok(Self { key: SessionKey::Ready(key), salt })
+    pub fn from_session(
+        channel: Channel,
+        key: &[u8],
+        salt: Zeroizing<[u8; NONCE_BYTES]>,
+    ) -> Result<Self, KeyError> {
+        let algorithm = if key.len() == 32 { &AES_256_GCM } else { &AES_128_GCM };
+        // Refused here or never.
+        let ready = schedule(algorithm, key)?;
+        let key = match channel {
+            Channel::Rtp => SessionKey::Ready(ready),
+            Channel::Rtcp => {
+                let mut bare = Zeroizing::new([0; 32]);
+                bare[..key.len()].copy_from_slice(key);
+                SessionKey::Bare(algorithm, bare)
+            }
+        };
+        Ok(Self { key, salt })
     }
 
     pub fn seal_rtp(&self, packet: &mut [u8], header_bytes: usize, len: usize, roc: u32) -> usize {
@@ -136,10 +142,6 @@ impl Gcm {
         }
         Nonce::assume_unique_for_key(nonce)
     }
-}
-
-fn algorithm(key_bytes: usize) -> &'static Algorithm {
-    if key_bytes == 32 { &AES_256_GCM } else { &AES_128_GCM }
 }
 
 fn schedule(algorithm: &'static Algorithm, key: &[u8]) -> Result<LessSafeKey, KeyError> {

@@ -116,16 +116,17 @@ const KEY_128: &str = "000102030405060708090a0b0c0d0e0f";
 const KEY_256: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
 /// RFC 7714 starts from session keys: the salt is "Quid pro quo".
-fn gcm(key: &str) -> Gcm {
-    Gcm::from_session(&hex(key), Zeroizing::new(*b"Quid pro quo")).expect("16 or 32 bytes")
+fn gcm(channel: Channel, key: &str) -> Gcm {
+    let salt = Zeroizing::new(*b"Quid pro quo");
+    Gcm::from_session(channel, &hex(key), salt).expect("16 or 32 bytes")
 }
 
 /// Sequence number f17b, rollover counter 0.
 fn check_rtp(key: &str, expect: &str) {
     let (mut packet, len) = with_room(RTP);
-    let sealed = gcm(key).seal_rtp(&mut packet, 12, len, 0);
+    let sealed = gcm(Channel::Rtp, key).seal_rtp(&mut packet, 12, len, 0);
     assert_eq!(packet[..sealed], hex(expect));
-    assert_eq!(gcm(key).open_rtp(&mut packet[..sealed], 12, 0), Ok(len));
+    assert_eq!(gcm(Channel::Rtp, key).open_rtp(&mut packet[..sealed], 12, 0), Ok(len));
     assert_eq!(packet[..len], hex(RTP));
 }
 
@@ -148,9 +149,11 @@ fn rtp_of_rfc_7714_section_16_is_sealed_and_opened() {
 /// SRTCP index 5d4.
 fn check_rtcp(key: &str, expect: &str) {
     let (mut packet, len) = with_room(RTCP);
-    let sealed = gcm(key).seal_rtcp(&mut packet, len, 0x5d4);
+    let sealed = gcm(Channel::Rtcp, key).seal_rtcp(&mut packet, len, 0x5d4);
     assert_eq!(packet[..sealed], hex(expect));
-    let opened = gcm(key).open_rtcp(&mut packet[..sealed]).map(|report| (report.len, report.index));
+    let opened = gcm(Channel::Rtcp, key)
+        .open_rtcp(&mut packet[..sealed])
+        .map(|report| (report.len, report.index));
     assert_eq!(opened, Ok((len, 0x5d4)));
     assert_eq!(packet[..len], hex(RTCP));
 }
@@ -177,7 +180,7 @@ fn rtcp_of_rfc_7714_without_encryption_is_refused() {
         (KEY_256, "91db4afbfeee5a978fab4393ed2615fe"),
     ] {
         let mut packet = hex(&format!("{RTCP} {tag} 000005d4"));
-        let opened = gcm(key).open_rtcp(&mut packet).map(|report| report.len);
+        let opened = gcm(Channel::Rtcp, key).open_rtcp(&mut packet).map(|report| report.len);
         assert_eq!(opened, Err(OpenError::Malformed));
     }
 }
