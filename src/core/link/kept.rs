@@ -25,6 +25,9 @@ pub struct Kept {
     last: u64,
     messages: VecDeque<Message>,
     bytes: usize,
+    /// What came since it was weeded, in bytes, a short message as its share of the whole: weeding
+    /// looks at everything, so not each message pays for it.
+    unweeded: usize,
 }
 
 #[derive(Debug)]
@@ -41,8 +44,9 @@ impl Kept {
         self.last += 1;
         let text: Arc<str> = message(self.last).into();
         self.bytes += text.len();
+        self.unweeded += text.len().max(CORE_KEPT_BYTES_MAX / CORE_KEPT_MAX);
         self.messages.push_back(Message { seq: self.last, at: now, kind, text });
-        if self.is_overfull() {
+        if self.is_overfull() && self.unweeded > CORE_KEPT_BYTES_MAX / 16 {
             self.weed(now);
         }
         let mut dropped = 0;
@@ -68,6 +72,7 @@ impl Kept {
 
     /// Before it is said again: what is superseded or too old goes.
     pub fn weed(&mut self, now: Instant) {
+        self.unweeded = 0;
         let mut known = HashSet::new();
         let mut stays = Vec::with_capacity(self.messages.len());
         for message in self.messages.iter().rev() {

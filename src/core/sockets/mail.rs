@@ -42,8 +42,8 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// What it counts in a bound. Of a call only the newest state waits, and all its readers share
-    /// the text: however large a call is, its state takes no other event's room.
+    /// What it counts in a bound. Of a call only the newest state waits, and who was there when it
+    /// was told shares its text: however large a call is, its state takes no other event's room.
     fn bytes(&self) -> usize {
         match self.kind {
             Kind::Latest(..) => 0,
@@ -174,6 +174,7 @@ impl Mail {
     }
 
     fn drop_queued(&mut self, superseded: &Kind) {
+        self.again.retain(|waiting| waiting.kind != *superseded);
         if let Some(index) = self.queue.iter().position(|queued| queued.kind == *superseded)
             && let Some(dropped) = self.queue.remove(index)
         {
@@ -188,7 +189,8 @@ impl Mail {
             if let Some(index) = older {
                 self.forget(index);
                 // Of one that never left no confirm comes.
-                let waits = self.queue.iter().any(|queued| queued.kind == outgoing.kind);
+                let mut waiting = self.again.iter().chain(&self.queue);
+                let waits = waiting.any(|waiting| waiting.kind == outgoing.kind);
                 self.overtaken = (self.overtaken + u32::from(!waits)).min(OVERTAKEN_MAX);
             }
         }

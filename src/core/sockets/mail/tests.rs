@@ -87,6 +87,16 @@ fn a_superseded_state_is_left_out_of_a_resume() {
 }
 
 #[test]
+fn a_state_that_waits_to_be_sent_again_makes_way_for_a_newer_one() {
+    let mut desk = Desk::new();
+    desk.push(&state("a", 1), Link::Connected).unwrap();
+    desk.push(&leave("a"), Link::Connected).unwrap();
+    desk.mail.resume(desk.now);
+    desk.push(&state("a", 2), Link::Connected).unwrap();
+    assert_eq!(desk.ids_sent(), ["2", "3"]);
+}
+
+#[test]
 fn tracks_supersede_tracks_and_no_state() {
     let mut desk = Desk::new();
     let tracks = || ServerEvent::Tracks { jid: "g-1".into(), uid: "a".into(), tracks: vec![] };
