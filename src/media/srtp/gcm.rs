@@ -1,7 +1,6 @@
 //! AES in Galois counter mode for SRTP and SRTCP: RFC 7714.
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, Algorithm, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::error::Unspecified;
 use zeroize::Zeroizing;
 
 use super::kdf::{Channel, Purpose, derive};
@@ -97,26 +96,20 @@ impl Gcm {
 
     /// Encrypts `body` but for the last [`TAG_BYTES`], where the tag goes.
     fn seal(&self, nonce: Nonce, associated: &[u8], body: &mut [u8]) {
-        let (plain, tag) = body.split_at_mut(body.len() - TAG_BYTES);
-        self.with_key(|key| {
-            key.seal_in_place_scatter(nonce, Aad::from(associated), plain, &[], tag)
-        })
-        .expect("a packet is below GCM's limit of 64 GiB, and the tag has its length");
+        match &self.key {
+            SessionKey::Ready(key) => seal(key, nonce, associated, body),
+            SessionKey::Bare(algorithm, key) => {
+                seal(&made_ready(algorithm, key), nonce, associated, body);
+            }
+        }
     }
 
     /// Opens a body with the tag at its end; the plain length.
     fn open(&self, nonce: Nonce, associated: &[u8], body: &mut [u8]) -> Result<usize, OpenError> {
-        let associated = Aad::from(associated);
-        self.with_key(|key| Ok(key.open_in_place(nonce, associated, body)?.len()))
-            .map_err(|Unspecified| OpenError::Unauthenticated)
-    }
-
-    fn with_key<R>(&self, act: impl FnOnce(&LessSafeKey) -> R) -> R {
         match &self.key {
-            SessionKey::Ready(key) => act(key),
+            SessionKey::Ready(key) => open(key, nonce, associated, body),
             SessionKey::Bare(algorithm, key) => {
-                let key = &key[..algorithm.key_len()];
-                act(&schedule(algorithm, key).expect("it was taken when it was derived"))
+                open(&made_ready(algorithm, key), nonce, associated, body)
             }
         }
     }
@@ -142,6 +135,31 @@ impl Gcm {
         }
         Nonce::assume_unique_for_key(nonce)
     }
+}
+
+#[inline(always)]
+fn seal(key: &LessSafeKey, nonce: Nonce, associated: &[u8], body: &mut [u8]) {
+    let (plain, tag) = body.split_at_mut(body.len() - TAG_BYTES);
+    key.seal_in_place_scatter(nonce, Aad::from(associated), plain, &[], tag)
+        .expect("a packet is below GCM's limit of 64 GiB, and the tag has its length");
+}
+
+#[inline(always)]
+fn open(
+    key: &LessSafeKey,
+    nonce: Nonce,
+    associated: &[u8],
+    body: &mut [u8],
+) -> Result<usize, OpenError> {
+    match key.open_in_place(nonce, Aad::from(associated), body) {
+        Ok(plain) => Ok(plain.len()),
+        Err(_) => Err(OpenError::Unauthenticated),
+    }
+}
+
+#[cold]
+fn made_ready(algorithm: &'static Algorithm, key: &[u8; 32]) -> LessSafeKey {
+    schedule(algorithm, &key[..algorithm.key_len()]).expect("it was taken when it was derived")
 }
 
 fn schedule(algorithm: &'static Algorithm, key: &[u8]) -> Result<LessSafeKey, KeyError> {
