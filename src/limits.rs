@@ -98,6 +98,9 @@ pub const ONLINE_BYTES_PER_S: usize = 8 * 1024 * 1024;
 /// Bytes of messages that wait in a socket's buffer to be written together. A longer one goes past
 /// it, as the buffer never shrinks.
 pub const WRITE_BUFFER_BYTES: usize = 1024;
+/// Bytes of a fragment of a long message: so much at most has to be finished before a close frame
+/// can go.
+pub const FRAGMENT_BYTES: usize = 64 * 1024;
 /// Bytes of a socket's read buffer; it grows to the longest message, and stays.
 pub const READ_BUFFER_BYTES: usize = 1024;
 

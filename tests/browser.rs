@@ -269,7 +269,6 @@ fn with_one_slot_a_browser_hears_whoever_talks_and_its_delay_comes_back() {
     speaks(&chidi, false);
     anna.hears_exactly(&[&boris], Held::Briefly);
     let base = anna.jitter_buffer_ms(0.0);
-    let mut late = Vec::new();
     for _ in 0..2 {
         for (from, to) in [(&boris, &chidi), (&chidi, &boris)] {
             // At once: the beginning comes out of the ring, and ahead of its time.
@@ -278,13 +277,9 @@ fn with_one_slot_a_browser_hears_whoever_talks_and_its_delay_comes_back() {
             anna.hears_exactly(&[to], Held::Briefly);
             let after = anna.jitter_buffer_ms(SETTLES_IN_S);
             println!("{after:.0} ms after a switch, {base:.0} ms before");
-            if after > base + DELAY_MORE_MS {
-                late.push(after);
-            }
+            assert!(after < base + DELAY_MORE_MS, "{after} ms after a switch, {base} ms before");
         }
     }
-    // A machine that stands still for a moment costs the same once.
-    assert!(late.len() < 2, "{late:?} ms after switches, {base} ms before");
 }
 
 /// Anna in Firefox and Boris in Chromium listen to Chidi and Dora, who talk at one time: in packets

