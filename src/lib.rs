@@ -21,4 +21,5 @@ pub mod registry;
 pub mod server;
 pub mod signal;
 pub mod telemetry;
+pub mod threads;
 pub mod wire;

@@ -14,8 +14,10 @@ use voxhall::{server, telemetry};
 
 fn main() -> ExitCode {
     voxhall::memory::bound_arenas();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = match runtime {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    // The main thread stays as it is: media workers are its children.
+    runtime.enable_all().on_thread_start(voxhall::threads::stand_back);
+    let runtime = match runtime.build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(1, &error),
     };

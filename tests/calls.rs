@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::net::UdpSocket;
 
 use serde_json::{Value, json};
@@ -288,6 +289,35 @@ fn garbage() -> Vec<Vec<u8>> {
     all.push([&[22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20][..], &[1; 20]].concat());
     all.push([&[0x80, 111, 0, 1, 0, 0, 0, 1, 1, 2, 3, 4][..], &[9; 60]].concat());
     all
+}
+
+// ---- Where cores are scarce.
+
+#[tokio::test]
+async fn signalling_stands_back_where_media_wants_the_core() {
+    let server = Server::start();
+    let own = nices("self").into_iter().map(|(_, nice)| nice).min().expect("we run");
+    let threads = nices(&server.pid().to_string());
+    let of = |prefix: &str| -> BTreeSet<i32> {
+        let of_prefix = threads.iter().filter(|(name, _)| name.starts_with(prefix));
+        of_prefix.map(|(_, nice)| *nice).collect()
+    };
+    assert_eq!(of("media-"), BTreeSet::from([own]));
+    for back in ["tokio-rt-worker", "dtls-", "meter-"] {
+        assert_eq!(of(back), BTreeSet::from([(own + 5).min(19)]), "{back}");
+    }
+}
+
+/// Name and niceness of each thread (`proc(5)`, stat: field 19 of those that follow the name).
+fn nices(process: &str) -> Vec<(String, i32)> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+    let stats =
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+    let of = |stat: String| {
+        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+        Some((name.to_owned(), rest.split_whitespace().nth(16)?.parse().ok()?))
+    };
+    stats.filter_map(of).collect()
 }
 
 // ---- The story's plumbing.

@@ -17,6 +17,7 @@ use dimpl::{Config, Dtls, DtlsCertificate, Output, SecurityError, SrtpProfile};
 use super::sdp::Fingerprint;
 use super::socket::{Path, UdpSocket};
 use super::srtp::{Keys, Profile};
+use crate::threads;
 
 #[cfg(test)]
 mod tests;
@@ -194,6 +195,7 @@ enum Said {
 
 impl<T: Fn(Outcome)> Thread<T> {
     fn run(mut self, orders: &Receiver<Order>) {
+        threads::stand_back();
         let mut buffer = vec![0; 2_048];
         loop {
             let now = Instant::now();

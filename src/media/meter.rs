@@ -9,6 +9,7 @@ use engine::{LegId, Level, Time};
 
 use super::ingress::said;
 use crate::limits::{METER_EARS, METER_PACKETS};
+use crate::threads;
 
 /// The worker's end of the thread. Dropping it ends the thread.
 pub(super) struct Meter {
@@ -46,6 +47,7 @@ impl Meter {
 }
 
 fn listen(orders: &Receiver<Order>, tell: impl Fn(LegId, Said)) {
+    threads::stand_back();
     let mut ears: HashMap<LegId, (Time, opus::Decoder)> = HashMap::new();
     let mut samples = vec![0.0; PACKET_SAMPLES_MAX];
     while let Ok(order) = orders.recv() {

@@ -85,9 +85,9 @@ pub const HOMES: &[Home] = &[
     home("indicatif", &["src/record/commands", "loadtest/"], "progress is drawn for a terminal"),
     home(
         "rustix",
-        &["src/record/", "src/check/", "src/media/busy", "loadtest/"],
+        &["src/record/", "src/check/", "src/media/busy", "src/threads", "loadtest/"],
         "recordings lie in folders that nothing leads out of; a check asks for room and limits; \
-         a worker asks how busy it is",
+         a worker asks how busy it is; threads let each other go first",
     ),
     home("object_store", &["src/record/upload/depot"], "what a store is, one file knows"),
     home(
