@@ -58,6 +58,8 @@ pub struct Bot {
     is_recorder: bool,
     /// So far: the same id twice would be the same offer.
     offers: u32,
+    /// Has left, or offered anew, before an answer came: it may come yet.
+    has_withdrawn: bool,
 }
 
 enum Place {
@@ -120,7 +122,8 @@ impl Bot {
         let opened = connect_async_with_config(url, Some(config), true).await;
         let (socket, _) = opened.context("the WebSocket was refused")?;
         let (server, place) = (api.address, Place::Outside);
-        Ok(Self { id, server, socket, media, notices, place, is_recorder: false, offers: 0 })
+        let (is_recorder, offers, has_withdrawn) = (false, 0, false);
+        Ok(Self { id, server, socket, media, notices, place, is_recorder, offers, has_withdrawn })
     }
 
     /// Lives until its orders end; tells the conductor when it fails before that.
@@ -172,12 +175,14 @@ impl Bot {
         });
         let message = Message::text(event.to_string());
         let offered_at = Instant::now();
+        self.has_withdrawn |= matches!(self.place, Place::Offering { .. });
         self.place = Place::Offering { chat, offered: Box::new(offered), offered_at };
         Ok(self.socket.send(message).await?)
     }
 
     async fn leave(&mut self) -> Result<()> {
         let place = std::mem::replace(&mut self.place, Place::Outside);
+        self.has_withdrawn |= matches!(place, Place::Offering { .. });
         let (Place::Inside { chat } | Place::Offering { chat, .. }) = place else {
             return Ok(());
         };
@@ -250,7 +255,9 @@ impl Bot {
             return Ok(());
         }
         match std::mem::replace(&mut self.place, Place::Outside) {
-            Place::Offering { chat, offered, offered_at } => {
+            Place::Offering { chat, offered, offered_at }
+                if !self.has_withdrawn || offered.is_answered_by(&sdp) =>
+            {
                 self.place = Place::Inside { chat };
                 let leg = offered.answer(&sdp, self.server.ip(), offered_at)?;
                 self.media.tell(Command::Adopt(Box::new(leg)))
@@ -374,6 +381,27 @@ mod tests {
         let heard = tokio::task::spawn_blocking(move || far.hear()).await.expect("no panic");
         assert_eq!((heard.talker, heard.seq), (0, 0));
         assert!(matches!(line.notices.recv().await, Some(Notice::Connected(0))));
+        line.media.tell(Command::Stop).expect("the thread runs");
+    }
+
+    #[tokio::test]
+    async fn an_answer_to_an_offer_that_was_withdrawn_is_not_that_to_the_next() {
+        let mut line = Line::open().await;
+        let (mut offers, mut far) = (Vec::new(), FarEnd::open());
+        for order in [Order::Join(JOIN()), Order::Leave, Order::Join(JOIN())] {
+            line.orders.send(order).await.expect("he listens");
+            let event = line.read().await;
+            if let Some(sdp) = event["params"]["sdp"].as_str() {
+                offers.push(sdp.to_owned());
+            }
+        }
+        let late = FarEnd::open().answer(&offers[0]);
+        for sdp in [late, far.answer(&offers[1])] {
+            let jsep = json!({ "type": "answer", "sdp": sdp });
+            line.write(json!({ "event": "server.call.sdp", "params": { "jsep": jsep } })).await;
+        }
+        let heard = tokio::task::spawn_blocking(move || far.hear()).await.expect("no panic");
+        assert_eq!((heard.talker, heard.seq), (0, 0));
         line.media.tell(Command::Stop).expect("the thread runs");
     }
 
