@@ -24,6 +24,7 @@ use tracing::{error, warn};
 use crate::clock::Clock;
 use crate::core::{AnswerStyle, CallSummary, Chat, ChatCore, ChatKey, Device, Person};
 use crate::core::{Presence, Question, Refusal, Reply, Signal, Team};
+use crate::limits::NEWCOMERS_AT_ONCE;
 use crate::media::dialogue::Dialogue;
 use crate::media::{CallNo, Notice, Pool, WorkerHandle, sdp};
 use crate::metrics::Metrics;
@@ -94,6 +95,9 @@ pub struct CallTask {
     story: story::Story,
     /// What the recorder last said of its disk.
     pub(super) disk: Disk,
+    /// Devices that have come since the inbox was last empty, at most [`NEWCOMERS_AT_ONCE`]: not
+    /// told yet how the call stands, so that they share one text.
+    pub(super) newcomers: Vec<Device>,
     /// For the sinks of new legs: weak, or the task would keep itself alive.
     pub(super) own: mpsc::WeakSender<Message>,
 }
@@ -157,6 +161,7 @@ impl CallTask {
             taping,
             story: story::Story::new(),
             disk,
+            newcomers: Vec::new(),
             own,
         }
     }
@@ -184,6 +189,9 @@ impl CallTask {
                 }
             }
             self.carry_out(&told);
+            if inbox.is_empty() || self.newcomers.len() >= NEWCOMERS_AT_ONCE {
+                self.tell_newcomers();
+            }
             if self.call.is_finished() || self.call.onliners().is_empty() {
                 self.tell_ended();
                 return;
@@ -195,6 +203,9 @@ impl CallTask {
         match message {
             Message::Signal { signal, taken, done } => {
                 let begun = Instant::now();
+                if self.newcomers.contains(&signal.device) {
+                    self.tell_newcomers();
+                }
                 let result = self.handle_signal(&signal, told).await;
                 self.tell_signal(&signal, &result);
                 let handled = Instant::now();
@@ -204,9 +215,7 @@ impl CallTask {
                 // Whoever asked may be gone: the signal took effect all the same.
                 let _ = done.send(result);
             }
-            Message::Presence { device, presence } => {
-                self.handle_presence(&device, presence, told);
-            }
+            Message::Presence { device, presence } => self.handle_presence(device, presence),
             Message::Notice(Notice::Link { leg, seen }) => {
                 let former = self.link_of(leg);
                 // A leg that left meanwhile is nobody's news.
@@ -278,20 +287,13 @@ impl CallTask {
         self.input(input)
     }
 
-    fn handle_presence(
-        &mut self,
-        device: &Device,
-        presence: Presence,
-        told: &impl Fn(CallSummary),
-    ) {
+    fn handle_presence(&mut self, device: Device, presence: Presence) {
         let (who, name) = (device.jid.clone(), Arc::from(device.name.as_str()));
         let held = presence == Presence::Connected;
         // Most devices have no leg here; the engine knows.
         let _ = self.input(Input::Socket { who, device: name, held });
         if held && !self.call.onliners().is_empty() {
-            // What waits is older than what the newcomer gets.
-            self.carry_out(told);
-            self.tell_newcomer(device);
+            self.newcomers.push(device);
         }
     }
 
@@ -362,3 +364,6 @@ fn targets(members: &[String]) -> Result<Targets, Refusal> {
         .map(Targets::These)
         .ok_or_else(|| Refusal::new("bad_params", "members: not a list of jids"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -228,16 +228,31 @@ impl CallTask {
         told(self.summary());
     }
 
-    /// A device that has just come: how the call stands, and the rest of a ringing.
-    pub(super) fn tell_newcomer(&mut self, device: &Device) {
+    /// Devices that have just come: how the call stands, and the rest of a ringing.
+    pub(super) fn tell_newcomers(&mut self) {
+        let newcomers = std::mem::take(&mut self.newcomers);
+        if newcomers.is_empty() || self.call.onliners().is_empty() {
+            return;
+        }
         let now = self.shared.clock.now();
         let gentime = self.call.next_gentime(now.wall);
-        let state = self.state_for(self.key.jid_for(&device.jid), gentime);
-        self.deliver(To::Device(device.clone()), ServerEvent::State(state));
-        let rung = self.call.rings(now.time, &device.jid);
-        if let Some((caller, rest)) = rung.map(|(caller, rest)| (caller.clone(), rest)) {
-            let event = self.buzz(&caller, &device.jid, rest.as_secs());
-            self.deliver(To::Device(device.clone()), event);
+        let states = match &self.key {
+            ChatKey::Group(jid) => vec![(jid.clone(), newcomers.clone())],
+            ChatKey::Direct(..) => {
+                let named = |device: &Device| self.key.jid_for(&device.jid).clone();
+                newcomers.iter().map(|device| (named(device), vec![device.clone()])).collect()
+            }
+        };
+        for (chat, devices) in states {
+            let state = self.state_for(&chat, gentime);
+            self.deliver(To::Devices(devices), ServerEvent::State(state));
+        }
+        for device in newcomers {
+            let rung = self.call.rings(now.time, &device.jid);
+            if let Some((caller, rest)) = rung.map(|(caller, rest)| (caller.clone(), rest)) {
+                let event = self.buzz(&caller, &device.jid, rest.as_secs());
+                self.deliver(To::Device(device), event);
+            }
         }
     }
 
