@@ -83,6 +83,10 @@ pub const SLOT_HELD: Duration = Duration::from_secs(1);
 /// How often a call looks whether slots change hands: a frame.
 pub const CONTEST_INTERVAL: Duration = Duration::from_millis(20);
 
+/// Voices a slot remembers after they lost it, so that none is heard twice: as many as can come
+/// and go by contests within a ring. One more: the first is forgotten, and may be heard again.
+pub const FORMER_VOICES: usize = 6;
+
 /// In this time a receiver has caught up with a ring's lead: browsers play a little faster while
 /// more waits than they need (tests/browser.rs looks).
 pub const LEAD_SETTLES: Duration = Duration::from_secs(2);

@@ -12,9 +12,12 @@
 //! the receiver for seconds. What he has not caught up with yet is the *lead*, a ring at most.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::limits::{FRAME_SAMPLES, LEAD_SETTLES, LEAP_PACKETS, RING_BURST, RING_SPAN, RTP_HZ};
+use crate::limits::{
+    FORMER_VOICES, FRAME_SAMPLES, LEAD_SETTLES, LEAP_PACKETS, RING_BURST, RING_SPAN, RTP_HZ,
+};
 use crate::ring::Kept;
 use crate::rtp::Stamp;
 use crate::{Discard, LegId, Time};
@@ -44,6 +47,17 @@ pub struct Arrival {
     pub marker: bool,
 }
 
+/// The newest packet of a voice that is kept, and what is to be sent before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newest {
+    /// By the voice's own number.
+    pub index: u64,
+    /// The first that the listener has not heard of this voice, on whichever slot.
+    pub unheard: u64,
+    /// False where more than one packet a frame is more than can be sent.
+    pub may_catch_up: bool,
+}
+
 /// The numbering of one slot.
 #[derive(Clone, Debug)]
 pub struct Stream {
@@ -57,6 +71,9 @@ pub struct Stream {
     /// Since when it shrinks.
     led_at: Time,
     tenure: Option<Tenure>,
+    /// Voices that held the slot before, the last one last, each with its first packet that was
+    /// not sent here: at most [`FORMER_VOICES`], and none where slots do not change hands.
+    former: Vec<(Voice, u64)>,
     tenures: u32,
     /// The ring's packet that is sent next, while the slot catches up.
     due: Option<u64>,
@@ -95,6 +112,7 @@ impl Stream {
             lead: 0,
             led_at: Time::ZERO,
             tenure: None,
+            former: Vec::new(),
             tenures: 0,
             due: None,
             packets: 0,
@@ -108,15 +126,10 @@ impl Stream {
     }
 
     /// What to send of a voice whose last packets are `kept`, now that its packet `newest` came:
-    /// positions in `kept`. A new holder begins as early as the lead allows, and catches up by
-    /// one more packet each time; `may_catch_up` is false where that is more than can be sent.
-    pub fn owed(
-        &mut self,
-        holder: Holder,
-        kept: &VecDeque<Kept>,
-        newest: u64,
-        may_catch_up: bool,
-    ) -> Range<usize> {
+    /// positions in `kept`. A new holder begins as early as the lead allows, with nothing that the
+    /// listener has heard, and catches up by one more packet each time.
+    pub fn owed(&mut self, holder: Holder, kept: &VecDeque<Kept>, newest: Newest) -> Range<usize> {
+        let Newest { index: newest, unheard, may_catch_up } = newest;
         let position = |index| kept.partition_point(|kept| kept.arrival.index < index);
         let begin = match (self.is_held_by(holder), self.due) {
             (true, Some(due)) if newest >= due => position(due),
@@ -125,12 +138,13 @@ impl Stream {
             (false, _) => {
                 let fits = |kept: &Kept| self.begin_at(kept.arrival.at).1 <= LEAD_MAX;
                 let adds = |kept: &Kept| self.begin_at(kept.arrival.at).1 > self.lead;
-                match kept.iter().position(fits) {
+                let begin = match kept.iter().position(fits) {
                     Some(begin) => begin,
                     // A frame later it does not. Else every switch of a busy hour adds to the lead.
                     None if kept.back().is_none_or(adds) => return 0..0,
                     None => kept.len() - 1,
-                }
+                };
+                begin.max(position(unheard))
             }
         };
         let burst = if may_catch_up { RING_BURST } else { 1 };
@@ -141,9 +155,14 @@ impl Stream {
 
     /// What to send to a listener who gets his voices bundled: all that is kept, from where the
     /// lead allows.
-    pub fn owed_whole(&mut self, holder: Holder, kept: &VecDeque<Kept>) -> Range<usize> {
-        let newest = kept.back().map_or(0, |kept| kept.arrival.index);
-        let owed = self.owed(holder, kept, newest, false);
+    pub fn owed_whole(
+        &mut self,
+        holder: Holder,
+        kept: &VecDeque<Kept>,
+        unheard: u64,
+    ) -> Range<usize> {
+        let index = kept.back().map_or(0, |kept| kept.arrival.index);
+        let owed = self.owed(holder, kept, Newest { index, unheard, may_catch_up: false });
         self.due = None;
         if owed.is_empty() { owed } else { owed.start..kept.len() }
     }
@@ -151,7 +170,19 @@ impl Stream {
     /// The first packet of this holder, by its own number, that is above all that were sent.
     pub fn unsent_from(&self, holder: Holder) -> u64 {
         let held = self.tenure.as_ref().filter(|tenure| tenure.holder == holder);
-        held.map_or(0, |tenure| self.next_index.wrapping_sub(tenure.index_offset))
+        held.map_or(0, |tenure| self.unsent_of(tenure))
+    }
+
+    /// The same of a voice that holds the slot, or did within a ring's time; 0 of others.
+    pub fn unheard_from(&self, voice: Voice) -> u64 {
+        let held = self.tenure.as_ref().filter(|tenure| tenure.holder.voice == voice);
+        let former = || self.former.iter().find(|(former, _)| *former == voice);
+        let held = held.map(|tenure| self.unsent_of(tenure));
+        held.or_else(|| former().map(|(_, unsent)| *unsent)).unwrap_or(0)
+    }
+
+    fn unsent_of(&self, tenure: &Tenure) -> u64 {
+        self.next_index.wrapping_sub(tenure.index_offset)
     }
 
     /// The numbers for one packet, whose payload has `payload_bytes`.
@@ -235,12 +266,29 @@ impl Stream {
         let (timestamp, lead) = self.begin_at(packet.at);
         (self.lead, self.led_at) = (lead, self.led_at.max(packet.at));
         self.tenures = self.tenures.wrapping_add(1);
+        self.note_former(holder.voice);
         self.tenure = Some(Tenure {
             holder,
             first: packet.index,
             index_offset: self.next_index.wrapping_sub(packet.index),
             timestamp_offset: timestamp.wrapping_sub(packet.timestamp),
         });
+    }
+
+    /// The present holder gives the slot to `next`. Of one source only the newest voice may come
+    /// back, so one is kept.
+    fn note_former(&mut self, next: Voice) {
+        let Some(tenure) = &self.tenure else { return };
+        let (voice, unsent) = (tenure.holder.voice, self.unsent_of(tenure));
+        let is_over =
+            |former: &Voice| former.source == voice.source || former.source == next.source;
+        self.former.retain(|(former, _)| !is_over(former));
+        if voice.source != next.source {
+            if self.former.len() == FORMER_VOICES {
+                self.former.remove(0);
+            }
+            self.former.push((voice, unsent));
+        }
     }
 
     /// Timestamp and lead of a tenure that begins with a packet that came in at `at`.

@@ -10,7 +10,7 @@ use engine::bundles::Bundle;
 use engine::ring::{Kept, Ring};
 use engine::routes::Route;
 use engine::rtp::{self, Stamp};
-use engine::slots::{Arrival, Holder, Voice};
+use engine::slots::{Arrival, Holder, Newest, Voice};
 
 use super::ahead;
 use super::leg::{Leg, OutSlot};
@@ -168,20 +168,27 @@ impl<D: Departure> FanOut<'_, D> {
         listener: &mut Leg,
         pieces: &mut Pieces<'a>,
     ) -> u64 {
-        let Some(slot) = listener.slots.get_mut(usize::from(route.slot)) else { return 0 };
+        let Some(slot) = listener.slots.get(usize::from(route.slot)) else { return 0 };
         let holder = Holder { voice: one.voice, turn: route.turn };
         let place = Place { holder, slot: route.slot };
         match one.sound {
             Sound::Packet(heard, Some(ring)) if !slot.stream.is_live(holder) => {
-                let (kept, may) = (ring.of(one.voice), *self.extra > 0);
-                let owed = slot.stream.owed(holder, kept, heard.arrival.index, may);
+                let kept = ring.of(one.voice);
+                let newest = Newest {
+                    index: heard.arrival.index,
+                    unheard: listener.unheard_from(one.voice),
+                    may_catch_up: *self.extra > 0,
+                };
+                let Some(stream) = listener.stream_mut(route.slot) else { return 0 };
+                let owed = stream.owed(holder, kept, newest);
                 *self.extra = self.extra.saturating_sub((owed.len() as u32).saturating_sub(1));
                 self.add_kept(kept.range(owed), place, listener, pieces)
             }
             Sound::Packet(heard, _) => self.add(Frames::from(heard), place, listener, pieces),
             Sound::Bundles(_, Kin { ring, is_scarce: true }) if !slot.stream.is_live(holder) => {
-                let kept = ring.of(one.voice);
-                let owed = slot.stream.owed_whole(holder, kept);
+                let (kept, unheard) = (ring.of(one.voice), listener.unheard_from(one.voice));
+                let Some(stream) = listener.stream_mut(route.slot) else { return 0 };
+                let owed = stream.owed_whole(holder, kept, unheard);
                 self.add_kept(kept.range(owed), place, listener, pieces)
             }
             Sound::Bundles(bundles, Kin { ring, .. }) => {

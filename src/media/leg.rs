@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use engine::ring::Ring;
 use engine::rtp::{Reception, Template, TemplateSpec};
-use engine::slots::Stream;
+use engine::slots::{Stream, Voice};
 use engine::{LegId, Time};
 
 use super::dtls::HandshakeKey;
@@ -186,6 +186,16 @@ impl Leg {
         now >= self.lossy_until && self.packet_max >= span
     }
 
+    pub fn stream_mut(&mut self, slot: u8) -> Option<&mut Stream> {
+        self.slots.get_mut(usize::from(slot)).map(|slot| &mut slot.stream)
+    }
+
+    /// The first packet of a voice, by its own number, that it has not been sent.
+    pub fn unheard_from(&self, voice: Voice) -> u64 {
+        let slots = self.slots.iter().chain(&self.retired);
+        slots.map(|slot| slot.stream.unheard_from(voice)).max().unwrap_or(0)
+    }
+
     /// Takes over the sections of a renegotiation: a slot that was there, or was once, keeps its
     /// stream.
     pub fn reshape(&mut self, specs: &[SlotSpec]) {
@@ -233,7 +243,7 @@ fn template(spec: &SlotSpec) -> Template {
 
 #[cfg(test)]
 mod tests {
-    use engine::slots::{Arrival, Holder, Voice};
+    use engine::slots::{Arrival, Holder};
 
     use super::*;
     use crate::media::rehearsal;

@@ -200,6 +200,7 @@ impl Story {
     }
 }
 
-/// An input has no more effects than that: a few and a few for each leg.
-const EFFECTS_MAX: usize = 8;
+/// An input has no more effects than that: a few and a few for each leg. Most has who refuses the
+/// ring of a recorded call: that ends both, each told to people and as a fact.
+const EFFECTS_MAX: usize = 10;
 const EFFECTS_A_LEG: usize = 4;

@@ -8,7 +8,7 @@ use engine::LegId;
 use engine::ring::Kept;
 use engine::routes::Route;
 use engine::rtp::{Template, TemplateSpec};
-use engine::slots::{Arrival, Holder, Stream, Voice};
+use engine::slots::{Arrival, Holder, Newest, Stream, Voice};
 
 use super::sabotage::Sabotage;
 use super::worker::{LEVEL_ID, PAYLOAD_TYPE, Sent, Worker};
@@ -62,6 +62,12 @@ impl Worker {
         for Route { seat, slot, turn, .. } in places.iter().copied() {
             let Some(listener) = self.seats[seat as usize].as_mut() else { continue };
             let (to, slot) = (listener.id, usize::from(slot));
+            let unheard = listener
+                .slots
+                .iter()
+                .chain(&listener.retired)
+                .map(|it| it.stream.unheard_from(voice))
+                .max();
             let Some(out) = listener.slots.get_mut(slot).filter(|_| listener.connected) else {
                 continue;
             };
@@ -72,8 +78,13 @@ impl Worker {
                 false => vec![newest],
                 true if sabotage == Sabotage::RingAtOnce => ring.iter().collect(),
                 true => {
-                    let index = newest.arrival.index;
-                    let owed = out.stream.owed(holder, ring, index, extra > 0);
+                    let unheard = unheard.filter(|_| sabotage != Sabotage::RingRepeats);
+                    let newest = Newest {
+                        index: newest.arrival.index,
+                        unheard: unheard.unwrap_or(0),
+                        may_catch_up: extra > 0,
+                    };
+                    let owed = out.stream.owed(holder, ring, newest);
                     extra = extra.saturating_sub((owed.len() as u32).saturating_sub(1));
                     ring.range(owed).collect()
                 }

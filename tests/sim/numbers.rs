@@ -21,7 +21,16 @@ pub type Heard<'a> = (&'a View, &'a Frame, Came);
 pub struct Numbers {
     slots: BTreeMap<(LegId, u32), Slot>,
     ssrcs: BTreeMap<(LegId, usize), u32>,
+    /// What each listener was sent of each voice, on whichever slot: by their own numbers, the
+    /// newest [`REMEMBERED`].
+    heard: BTreeMap<(LegId, Saying), BTreeSet<u64>>,
 }
+
+/// What of a source has one numbering: another permit or SSRC begins another.
+type Saying = (LegId, u32, u32);
+
+/// More than a ring, and than any packet is late.
+const REMEMBERED: usize = 100;
 
 /// What makes a tenure: another of any of these is another tenure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,15 +74,26 @@ impl Numbers {
         let tenure = Tenure { source, permit, renewals, turn: sent.turn };
         match self.slots.get_mut(&(sent.listener, view.ssrc)) {
             Some(slot) if slot.tenure == tenure && !slot.is_leapt_by(frame) => {
-                slot.go_on(view, frame, came)
+                slot.go_on(view, frame, came)?;
             }
-            Some(slot) => slot.switch(tenure, (view, frame, came)),
+            Some(slot) => slot.switch(tenure, (view, frame, came))?,
             None => {
                 let slot = Slot::begin(tenure, (view, frame, came));
                 self.slots.insert((sent.listener, view.ssrc), slot);
-                check(view.marker, Promise::Tenure, || "begins without marker".into())
+                check(view.marker, Promise::Tenure, || "begins without marker".into())?;
             }
         }
+        self.hear_once(sent, frame, came)
+    }
+
+    fn hear_once(&mut self, sent: &Sent, frame: &Frame, came: Came) -> Result<(), Complaint> {
+        let saying = (sent.source, came.permit, came.renewals);
+        let heard = self.heard.entry((sent.listener, saying)).or_default();
+        let fresh = heard.insert(frame.index);
+        if heard.len() > REMEMBERED {
+            heard.pop_first();
+        }
+        check(fresh, Promise::HeardOnce, || format!("{frame:?} by {:?}", sent.listener))
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Sabotage {
     ContestsLost,
     /// A slot that gets a voice is sent the whole ring at once.
     RingAtOnce,
+    /// A slot that gets a voice is sent what the listener heard of it on another.
+    RingRepeats,
     /// What a slot is sent of a ring is stamped later than it came.
     ClockRunsAhead,
     /// One listener of each voice gets nothing.
@@ -61,6 +63,7 @@ impl Sabotage {
         (Sabotage::RingOutlivesMute, Promise::MutedIsSilent),
         (Sabotage::ContestsLost, Promise::EveryVoiceIsHeard),
         (Sabotage::RingAtOnce, Promise::Bounded),
+        (Sabotage::RingRepeats, Promise::HeardOnce),
         (Sabotage::ClockRunsAhead, Promise::Tenure),
         (Sabotage::CeasesLost, Promise::EveryBeganCeases),
         (Sabotage::StrangersHeeded, Promise::RefusedChangesNothing),

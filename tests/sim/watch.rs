@@ -25,6 +25,7 @@ pub enum Promise {
     OnlyToOthersInTheCall,
     MutedIsSilent,
     NumberUsedOnce,
+    HeardOnce,
     Tenure,
     EveryVoiceIsHeard,
     EveryBeganCeases,

@@ -83,7 +83,7 @@ pub(super) struct Leg {
     pub ring: Option<Box<Ring>>,
     pub slots: Vec<OutSlot>,
     /// Slots that a renegotiation took: their numbers go on if they come back.
-    retired: Vec<OutSlot>,
+    pub retired: Vec<OutSlot>,
     seed: u64,
     seen_at: Time,
     told: Option<Seen>,

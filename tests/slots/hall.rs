@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use engine::ring::{Kept, Ring};
 use engine::routes::{Permits, Routes};
-use engine::slots::{Arrival, Holder, Stream};
+use engine::slots::{Arrival, Holder, Newest, Stream};
 use engine::talking::Said;
 use engine::{LegId, Level, Time};
 
@@ -65,12 +65,15 @@ impl Hall {
         let mut went = Vec::new();
         for route in places {
             let listener = route.seat as usize;
-            let stream = &mut self.streams[listener][usize::from(route.slot)];
+            let streams = &mut self.streams[listener];
+            let unheard = streams.iter().map(|it| it.unheard_from(voice)).max().unwrap_or(0);
+            let stream = &mut streams[usize::from(route.slot)];
             let holder = Holder { voice, turn: route.turn };
             let due: Vec<Arrival> = match stream.is_live(holder) {
                 true => vec![arrival],
                 false => {
-                    let owed = stream.owed(holder, &kept, index, true);
+                    let newest = Newest { index, unheard, may_catch_up: true };
+                    let owed = stream.owed(holder, &kept, newest);
                     kept.range(owed).map(|kept| kept.arrival).collect()
                 }
             };

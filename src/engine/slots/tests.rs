@@ -88,10 +88,14 @@ fn ring(voice: Voice, newest: u64, packets: u64) -> Ring {
     ring
 }
 
+fn at(index: u64) -> Newest {
+    Newest { index, unheard: 0, may_catch_up: true }
+}
+
 /// What one arrival makes the slot send: (index in, timestamp out).
 fn arrives(stream: &mut Stream, voice: Voice, kept: &Ring, newest: u64) -> Vec<(u64, u32)> {
     let kept = kept.of(voice);
-    let owed = stream.owed(first(voice), kept, newest, true);
+    let owed = stream.owed(first(voice), kept, at(newest));
     let send = |at: usize| {
         let arrival = kept[at].arrival;
         let stamp = stream.stamp(first(voice), arrival, 1).unwrap();
@@ -171,7 +175,7 @@ fn a_slot_that_never_rests_runs_no_further_ahead_than_a_ring() {
         let mut ring = Ring::default();
         ring.keep(voice, came, None, &[0]);
         let holder = Holder { voice, turn: frame as u32 };
-        for at in stream.owed(holder, ring.of(voice), frame, true) {
+        for at in stream.owed(holder, ring.of(voice), at(frame)) {
             stream.stamp(holder, ring.of(voice)[at].arrival, 1).unwrap();
             begun += 1;
         }
@@ -185,7 +189,8 @@ fn a_slot_that_may_not_catch_up_sends_one_packet_a_frame() {
     let mut stream = Stream::new(0, 0);
     for newest in 100..104 {
         let kept = ring(BORIS, newest, 6);
-        let owed = stream.owed(first(BORIS), kept.of(BORIS), newest, false);
+        let owed =
+            stream.owed(first(BORIS), kept.of(BORIS), Newest { may_catch_up: false, ..at(newest) });
         assert_eq!(owed.len(), 1);
         let arrival = kept.of(BORIS)[owed.start].arrival;
         stream.stamp(first(BORIS), arrival, 1).unwrap();
@@ -199,4 +204,41 @@ fn another_turn_of_the_same_voice_is_a_new_tenure() {
     let again = Holder { voice: ANNA, turn: 2 };
     let stamp = stream.stamp(again, packet(10_000, 510, 480_000), 1).unwrap();
     assert_eq!((stamp.index, stamp.marker), (1, true));
+}
+
+#[test]
+fn a_voice_that_comes_back_is_heard_from_where_it_was_left() {
+    let (mut one, mut other) = (Stream::new(0, 0), Stream::new(0, 0));
+    sent(&mut one, ANNA, packet(95 * 20, 95, 95 * 960)).unwrap();
+    sent(&mut one, ANNA, packet(96 * 20, 96, 96 * 960)).unwrap();
+    assert_eq!(one.unheard_from(ANNA), 97);
+    sent(&mut one, BORIS, packet(97 * 20, 7, 0)).unwrap();
+    assert_eq!((one.unheard_from(ANNA), one.unheard_from(BORIS)), (97, 8));
+    let (kept, again) = (ring(ANNA, 98, 6), Holder { voice: ANNA, turn: 2 });
+    for stream in [&mut one, &mut other] {
+        let owed = stream.owed(again, kept.of(ANNA), Newest { unheard: 97, ..at(98) });
+        let heard: Vec<u64> = kept.of(ANNA).range(owed).map(|kept| kept.arrival.index).collect();
+        assert_eq!(heard, [97, 98]);
+    }
+}
+
+#[test]
+fn a_straggler_of_what_was_heard_begins_nothing() {
+    let mut stream = Stream::new(0, 0);
+    let (kept, unheard) = (ring(ANNA, 98, 6), 99);
+    let owed = stream.owed(first(ANNA), kept.of(ANNA), Newest { unheard, ..at(97) });
+    assert!(owed.is_empty());
+    assert!(!stream.is_live(first(ANNA)));
+}
+
+#[test]
+fn a_slot_remembers_so_many_voices_and_no_more() {
+    let mut stream = Stream::new(0, 0);
+    let voice = |source: u64| Voice { source: LegId(source), epoch: 0 };
+    for source in 0..=FORMER_VOICES as u64 + 1 {
+        sent(&mut stream, voice(source), packet(source * 20, 7, 0)).unwrap();
+    }
+    let heard: Vec<u64> = (0..3).map(|source| stream.unheard_from(voice(source))).collect();
+    assert_eq!(heard, [0, 8, 8]);
+    assert_eq!(stream.former.len(), FORMER_VOICES);
 }
