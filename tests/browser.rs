@@ -27,7 +27,7 @@ use fits::page_fits;
 use lossy::Lossy;
 use make::Make;
 use person::{Held, Person};
-use serde_json::Value;
+use serde_json::{Value, json};
 use server::Server;
 use webdriver::Driver;
 
@@ -382,6 +382,45 @@ fn page_fits_phone_and_desktop_without_a_complaint() {
     anna.browser.run("console.error('oh')");
     assert_eq!(anna.browser.console_errors().len(), 1);
 }
+
+/// Thirty others, of whom the last but one may be heard; and twenty-four.
+#[test]
+fn in_a_crowd_who_may_be_heard_stands_first_and_people_are_counted() {
+    let _turn = turn();
+    let (server, driver) = (Server::start(), Driver::start(Make::Chromium));
+    let person = Person::at_the_door(&driver, &server.url, "Anna", 440);
+    let crowd = person.browser.run(&format!("{DESCRIBED} return described(30)"));
+    assert_eq!(crowd, json!({"first": ["d-me", "d-28", "d-0"], "count": "31 here"}));
+    let few = person.browser.run(&format!("{DESCRIBED} return described(24)"));
+    assert_eq!(few, json!({"first": ["d-me", "d-0", "d-1"], "count": ""}));
+    // Who is muted then goes all the way down, and nobody else moves.
+    assert_eq!(person.browser.run(MOVED), json!({"last": "0", "moves": 2}));
+}
+
+const DESCRIBED: &str = "
+    const described = async (many) => {
+        const {describeCall} = await import('./wording.js');
+        const other = (_, at) =>
+            ({jid: `d-${at}`, display_name: `${at}`, muted: at !== many - 2, devices: [{}]});
+        const calls = new Map([['g-1', {onliners: Array.from({length: many}, other)}]]);
+        const call = {link: 'connected', uid: 'u', muted: false};
+        const client = {call, calls, track: {}};
+        const {people, count} = describeCall({client, pending: null, isOpen: true, jid: 'g-1',
+            me: {jid: 'd-me', display_name: 'Me'}, nameOf: (jid) => jid});
+        return {first: people.slice(0, 3).map(({jid}) => jid), count};
+    };";
+
+/// The first of a hundred becomes the last; a move is a child that is taken out or put in.
+const MOVED: &str = "
+    const {arrange, h} = await import('./dom.js');
+    const [parent, rows] = [h('ul'), new Map()];
+    const keys = Array.from({length: 100}, (_, at) => `${at}`);
+    const make = (key) => ({element: h('li', {}, key)});
+    arrange(parent, rows, keys, make);
+    const observer = new MutationObserver(() => {});
+    observer.observe(parent, {childList: true});
+    arrange(parent, rows, [...keys.slice(1), '0'], make);
+    return {last: parent.lastChild.textContent, moves: observer.takeRecords().length};";
 
 fn two_people(driver: &Rc<Driver>, server: &Server) -> [Person; 2] {
     let come = |name, tone_hz| Person::comes(driver, &server.url, name, tone_hz);

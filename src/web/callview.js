@@ -11,8 +11,8 @@ const MUTES = {
   none: { label: "Use mic", icon: "#i-mic-off" },
   held: { icon: "#i-lock" },
 };
-const PARTS = ["empty", "call", "call-name", "state", "timer", "quality", "recording", "people",
-  "hint", "controls", "mute", "leave", "meter"];
+const PARTS = ["empty", "call", "call-name", "state", "timer", "count", "quality", "recording",
+  "people", "hint", "controls", "mute", "leave", "meter"];
 /** How much of full loudness each decibel takes away: 50 dB of range. */
 const RANGE_DB = 50;
 
@@ -39,7 +39,7 @@ export class CallView {
   }
 
   /** What wording.js's describeCall() tells. */
-  draw({ chat, people, state, link, mute, muteText, hint, elapsedS, isRecorded }) {
+  draw({ chat, people, count, state, link, mute, muteText, hint, elapsedS, isRecorded }) {
     const { empty, call, controls, ...parts } = this.#parts;
     empty.hidden = chat !== null;
     call.hidden = controls.hidden = chat === null;
@@ -48,6 +48,7 @@ export class CallView {
     setText(parts.state, state);
     setAttributes(parts.state, { "data-link": link });
     setText(parts.timer, elapsedS === null ? "" : clock(elapsedS));
+    setText(parts.count, count);
     parts.recording.hidden = !isRecorded;
     setText(parts.recording, isRecorded ? "Being recorded" : "");
     arrange(parts.people, this.#people, people.map((person) => person.jid), this.#make);
@@ -67,13 +68,16 @@ export class CallView {
     const levels = this.#meters.levels();
     const own = this.#meters.ownLevel();
     levels.set(me, own);
-    for (const [jid, { element, muted }] of this.#people) {
+    for (const [jid, row] of this.#people) {
       const said = this.#serverTalk.get(jid);
       const level = levels.get(jid) ?? amplitude(said?.dBov);
       const heard = this.#meters.isTalking(jid, level);
-      const talking = !muted && (said?.talking ?? heard);
-      setAttributes(element, { "data-talking": talking });
-      element.style.setProperty("--level", talking ? loudness(level).toFixed(2) : "0");
+      const talking = !row.muted && (said?.talking ?? heard);
+      // In a large call nearly all are quiet, and were before.
+      if (!talking && !row.talking) continue;
+      row.talking = talking;
+      setAttributes(row.element, { "data-talking": talking });
+      row.element.style.setProperty("--level", talking ? loudness(level).toFixed(2) : "0");
     }
     const percent = Math.round(loudness(own) * 100);
     this.#parts.meter.style.setProperty("--level", percent / 100);

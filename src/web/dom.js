@@ -49,6 +49,11 @@ export function arrange(parent, rows, keys, make) {
   keys.forEach((key, place) => {
     if (!rows.has(key)) rows.set(key, make(key));
     const { element } = rows.get(key);
+    const here = parent.children[place];
+    // One that goes far down shall not make all between move up, unless he has the focus.
+    if (here?.nextElementSibling === element && !here.contains(document.activeElement)) {
+      parent.append(here);
+    }
     if (parent.children[place] !== element) parent.insertBefore(element, parent.children[place]);
   });
 }

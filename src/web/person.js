@@ -17,7 +17,7 @@ export function makePerson(jid, { voices, onKick }) {
   const about = h("span", { class: "quiet" });
   const element = h("li", { class: "person", "data-test": "person", "data-jid": jid,
     "data-talking": "false" }, opener, name, about, menu.element);
-  return { element, opener, menu, letters, name, about, muted: false };
+  return { element, opener, menu, letters, name, about, muted: false, talking: false };
 }
 
 export function drawPerson(row, person, voices) {

@@ -18,6 +18,8 @@ const WARNINGS = {
   muted_by_moderator: "You are held muted until somebody lets you speak.",
   no_right: "You may not do that here.",
 };
+/** More people than a screen shows. */
+const CROWD = 24;
 const ALONE = "Nobody else is here yet. Ring people, or wait for them.";
 const STATES = {
   microphone: "Asking for the microphone…",
@@ -79,6 +81,7 @@ export function describeCall({ client, pending, me, nameOf, isOpen, jid }) {
     muteText: holder ? `Muted by ${nameOf(holder)}` : "",
     hint: holder ? heldText(nameOf(holder)) : !alone ? ""
       : isDirect ? `${nameOf(jid)} is not here now.` : ALONE,
+    count: others > CROWD ? `${people.length.toLocaleString("en")} here` : "",
     others, isGroup: !isDirect, isLive: Boolean(live && call.uid),
     isSticky: Boolean(state?._sticky), isRecorded: Boolean(state?.audiorecord),
     canRecord: client.canRecord,
@@ -109,7 +112,10 @@ function stageOf({ call, live, isOpen, rings }) {
   return call.link === "connected" && rings ? "ringing" : call.link;
 }
 
-/** Oneself first, then the others as the server lists them. */
+/**
+ * Oneself first, then the others as the server lists them; in a crowd those who are not muted
+ * before those who are, or nobody would see who talks.
+ */
 function peopleOf({ call, live, me, nameOf, link, onliners, canKick }) {
   const mutedBy = ({ jid, _muted_by: by }) => (by && by !== jid ? nameOf(by) : "");
   const mine = link === "connected" || link === "ringing" ? "connected" : "connecting";
@@ -118,6 +124,7 @@ function peopleOf({ call, live, me, nameOf, link, onliners, canKick }) {
   const own = { ...self, muted: live ? call.muted : false, link: link === "lost" ? link : mine,
     mutedBy: mutedBy(seated), canKick: false };
   const others = onliners.filter((onliner) => onliner.jid !== me.jid);
+  if (others.length > CROWD) others.sort((one, other) => Boolean(one.muted) - Boolean(other.muted));
   return [own, ...others.map((onliner) => ({
     jid: onliner.jid, name: onliner.display_name || nameOf(onliner.jid),
     isMe: false, muted: Boolean(onliner.muted), mutedBy: mutedBy(onliner),
