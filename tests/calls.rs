@@ -296,6 +296,8 @@ fn garbage() -> Vec<Vec<u8>> {
 #[tokio::test]
 async fn signalling_stands_back_where_media_wants_the_core() {
     let server = Server::start();
+    // What is written to the disk meanwhile has threads of its own.
+    guest(&server, "anna").await;
     let own = nices("self").into_iter().map(|(_, nice)| nice).min().expect("we run");
     let threads = nices(&server.pid().to_string());
     let of = |prefix: &str| -> BTreeSet<i32> {
