@@ -24,7 +24,7 @@ use tracing::{error, warn};
 use crate::clock::Clock;
 use crate::core::{AnswerStyle, CallSummary, Chat, ChatCore, ChatKey, Device, Person};
 use crate::core::{Presence, Question, Refusal, Reply, Signal, Team};
-use crate::limits::NEWCOMERS_AT_ONCE;
+use crate::limits::NEWCOMERS_WAIT;
 use crate::media::dialogue::Dialogue;
 use crate::media::{CallNo, Notice, Pool, WorkerHandle, sdp};
 use crate::metrics::Metrics;
@@ -95,8 +95,8 @@ pub struct CallTask {
     story: story::Story,
     /// What the recorder last said of its disk.
     pub(super) disk: Disk,
-    /// Devices that have come since the inbox was last empty, at most [`NEWCOMERS_AT_ONCE`]: not
-    /// told yet how the call stands, so that they share one text.
+    /// Devices that have come since the inbox was last empty, within [`NEWCOMERS_WAIT`] messages:
+    /// not told yet how the call stands, so that they share one text.
     pub(super) newcomers: Vec<Device>,
     /// For the sinks of new legs: weak, or the task would keep itself alive.
     pub(super) own: mpsc::WeakSender<Message>,
@@ -170,6 +170,7 @@ impl CallTask {
     /// `server.online`.
     pub async fn run(mut self, inbox: &mut mpsc::Receiver<Message>, told: impl Fn(CallSummary)) {
         self.tell_began();
+        let mut in_a_row = 0;
         loop {
             let due = self.call.poll_timeout().map(|at| self.shared.clock.moment_of(at));
             let timer = async {
@@ -189,7 +190,9 @@ impl CallTask {
                 }
             }
             self.carry_out(&told);
-            if inbox.is_empty() || self.newcomers.len() >= NEWCOMERS_AT_ONCE {
+            in_a_row += 1;
+            if inbox.is_empty() || in_a_row == NEWCOMERS_WAIT {
+                in_a_row = 0;
                 self.tell_newcomers();
             }
             if self.call.is_finished() || self.call.onliners().is_empty() {
@@ -215,7 +218,9 @@ impl CallTask {
                 // Whoever asked may be gone: the signal took effect all the same.
                 let _ = done.send(result);
             }
-            Message::Presence { device, presence } => self.handle_presence(device, presence),
+            Message::Presence { device, presence } => {
+                self.handle_presence(device, presence, told);
+            }
             Message::Notice(Notice::Link { leg, seen }) => {
                 let former = self.link_of(leg);
                 // A leg that left meanwhile is nobody's news.
@@ -287,13 +292,15 @@ impl CallTask {
         self.input(input)
     }
 
-    fn handle_presence(&mut self, device: Device, presence: Presence) {
+    fn handle_presence(&mut self, device: Device, presence: Presence, told: &impl Fn(CallSummary)) {
+        self.newcomers.retain(|newcomer| *newcomer != device);
         let (who, name) = (device.jid.clone(), Arc::from(device.name.as_str()));
         let held = presence == Presence::Connected;
         // Most devices have no leg here; the engine knows.
         let _ = self.input(Input::Socket { who, device: name, held });
         if held && !self.call.onliners().is_empty() {
-            self.newcomers.push(device);
+            self.newcomers.push(device.clone());
+            self.tell_rest_of_ring(&device, told);
         }
     }
 

@@ -228,31 +228,36 @@ impl CallTask {
         told(self.summary());
     }
 
-    /// Devices that have just come: how the call stands, and the rest of a ringing.
+    /// A device that has come while its person is rung: what waits, how the call stands, and the
+    /// rest of the ringing, which is too short to wait.
+    pub(super) fn tell_rest_of_ring(&mut self, device: &Device, told: &impl Fn(CallSummary)) {
+        let rung = self.call.rings(self.shared.clock.now().time, &device.jid);
+        let Some((caller, rest)) = rung.map(|(caller, rest)| (caller.clone(), rest)) else {
+            return;
+        };
+        self.carry_out(told);
+        self.tell_newcomers();
+        let event = self.buzz(&caller, &device.jid, rest.as_secs());
+        self.deliver(To::Device(device.clone()), event);
+    }
+
+    /// Devices that have just come: how the call stands.
     pub(super) fn tell_newcomers(&mut self) {
         let newcomers = std::mem::take(&mut self.newcomers);
         if newcomers.is_empty() || self.call.onliners().is_empty() {
             return;
         }
-        let now = self.shared.clock.now();
-        let gentime = self.call.next_gentime(now.wall);
+        let gentime = self.call.next_gentime(self.shared.clock.now().wall);
         let states = match &self.key {
-            ChatKey::Group(jid) => vec![(jid.clone(), newcomers.clone())],
+            ChatKey::Group(jid) => vec![(jid.clone(), newcomers)],
             ChatKey::Direct(..) => {
                 let named = |device: &Device| self.key.jid_for(&device.jid).clone();
-                newcomers.iter().map(|device| (named(device), vec![device.clone()])).collect()
+                newcomers.into_iter().map(|device| (named(&device), vec![device])).collect()
             }
         };
         for (chat, devices) in states {
             let state = self.state_for(&chat, gentime);
             self.deliver(To::Devices(devices), ServerEvent::State(state));
-        }
-        for device in newcomers {
-            let rung = self.call.rings(now.time, &device.jid);
-            if let Some((caller, rest)) = rung.map(|(caller, rest)| (caller.clone(), rest)) {
-                let event = self.buzz(&caller, &device.jid, rest.as_secs());
-                self.deliver(To::Device(device), event);
-            }
         }
     }
 

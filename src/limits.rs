@@ -172,9 +172,9 @@ pub const REPORTED_LOSS_MAX: u8 = 51;
 
 /// Messages that wait for a call's task; a sender waits, a worker tells its notice again.
 pub const CALL_MESSAGES: usize = 1_024;
-/// Devices that come to a call at once and are told by one text how it stands, while messages
-/// wait: one of 3,000 onliners has a megabyte and takes 5 ms to write. Beyond: another text.
-pub const NEWCOMERS_AT_ONCE: usize = 256;
+/// Messages of a call that may follow each other until devices which came meanwhile are told how
+/// it stands, by one text: one of 3,000 onliners has a megabyte and takes 5 ms to write.
+pub const NEWCOMERS_WAIT: usize = 256;
 
 /// How long a call to oneself may take, from its offers to the voice on the way back: it takes a
 /// tenth of a second. Beyond: failed.

@@ -33,6 +33,12 @@ impl Desk {
         });
         told.collect()
     }
+
+    /// How often somebody was rung.
+    fn rings(&self) -> usize {
+        let kept = self.0.lock().unwrap();
+        kept.iter().filter(|it| matches!(it.event, ServerEvent::Buzz { .. })).count()
+    }
 }
 
 const RULES: Rules = Rules {
@@ -89,7 +95,7 @@ fn device(name: &str) -> Device {
 }
 
 /// Tells a group's call of one, who is in it, what `messages` are, all of them waiting at once.
-async fn told(messages: Vec<Message>) -> Vec<Vec<String>> {
+async fn told(messages: Vec<Message>) -> Arc<Desk> {
     let desk = Arc::new(Desk::default());
     let (own, mut inbox) = mpsc::channel(messages.len());
     let shared = Arc::new(shared(desk.clone()));
@@ -119,11 +125,10 @@ async fn told(messages: Vec<Message>) -> Vec<Vec<String>> {
     }
     drop(own);
     task.run(&mut inbox, |_| {}).await;
-    desk.states()
+    desk
 }
 
-fn leaves(name: &str) -> Signal {
-    let device = device(name);
+fn says(device: Device, event: ClientEvent) -> Signal {
     let actor = Person {
         jid: device.jid.clone(),
         display_name: String::new(),
@@ -140,7 +145,7 @@ fn leaves(name: &str) -> Signal {
         answer_style: AnswerStyle::Sdp,
         rights: Rights { mute_all: true, record: true, kick: true },
         has_socket: true,
-        event: ClientEvent::Leave { jid: "g-1".into(), reason: String::new() },
+        event,
     }
 }
 
@@ -150,23 +155,45 @@ fn comes(name: &str) -> Message {
 
 #[tokio::test]
 async fn devices_that_come_at_once_share_one_state() {
-    let states = told(["phone", "laptop", "tablet"].map(comes).into()).await;
+    let states = told(["phone", "laptop", "tablet"].map(comes).into()).await.states();
     assert_eq!(states, [["phone", "laptop", "tablet"]]);
 }
 
 #[tokio::test]
-async fn so_many_at_most_wait_for_each_other() {
-    let names: Vec<String> = (0..=NEWCOMERS_AT_ONCE).map(|at| at.to_string()).collect();
-    let states = told(names.iter().map(|name| comes(name)).collect()).await;
-    let (all, last) = names.split_at(NEWCOMERS_AT_ONCE);
+async fn a_newcomer_waits_for_so_many_messages_at_most() {
+    let names: Vec<String> = (0..=NEWCOMERS_WAIT).map(|at| at.to_string()).collect();
+    let states = told(names.iter().map(|name| comes(name)).collect()).await.states();
+    let (all, last) = names.split_at(NEWCOMERS_WAIT);
     assert_eq!(states, [all, last]);
 }
 
 #[tokio::test]
 async fn a_newcomer_learns_how_the_call_stands_before_he_is_answered() {
     let (done, refused) = oneshot::channel();
-    let signal = Message::Signal { signal: Box::new(leaves("phone")), taken: Instant::now(), done };
-    let states = told(vec![comes("phone"), signal, comes("laptop")]).await;
+    let event = ClientEvent::Leave { jid: "g-1".into(), reason: String::new() };
+    let signal = Box::new(says(device("phone"), event));
+    let signal = Message::Signal { signal, taken: Instant::now(), done };
+    let states = told(vec![comes("phone"), signal, comes("laptop")]).await.states();
     assert_eq!(states, [["phone"], ["laptop"]]);
     assert!(refused.await.unwrap().is_err(), "he is not in the call");
+}
+
+/// Anna rings Boris.
+fn rings() -> Message {
+    let anna = Device { jid: Jid::parse("d-anna").unwrap(), name: "phone".into() };
+    let event = ClientEvent::Buzz { jid: "g-1".into(), members: vec!["d-boris".into()] };
+    let (done, _) = oneshot::channel();
+    Message::Signal { signal: Box::new(says(anna, event)), taken: Instant::now(), done }
+}
+
+#[tokio::test]
+async fn a_newcomer_is_told_once_and_rung_once_however_often_he_comes() {
+    let desk = told(vec![comes("phone"), comes("phone"), rings()]).await;
+    assert_eq!((desk.rings(), desk.states()), (1, vec![vec!["phone".to_owned()]]));
+}
+
+#[tokio::test]
+async fn who_comes_while_he_is_rung_does_not_wait_for_others() {
+    let desk = told(vec![rings(), comes("phone"), comes("laptop")]).await;
+    assert_eq!((desk.rings(), desk.states().len()), (3, 2));
 }
