@@ -71,8 +71,8 @@ pub struct Stream {
     /// Since when it shrinks.
     led_at: Time,
     tenure: Option<Tenure>,
-    /// Voices that held the slot before, the last one last, each with its first packet that was
-    /// not sent here: at most [`FORMER_VOICES`], and none where slots do not change hands.
+    /// Voices that held the slot before, the last one last, each with its first packet above all
+    /// that were sent here: at most [`FORMER_VOICES`], and none where slots do not change hands.
     former: Vec<(Voice, u64)>,
     tenures: u32,
     /// The ring's packet that is sent next, while the slot catches up.
@@ -173,7 +173,7 @@ impl Stream {
         held.map_or(0, |tenure| self.unsent_of(tenure))
     }
 
-    /// The same of a voice that holds the slot, or did within a ring's time; 0 of others.
+    /// The same of a voice that holds the slot, or was one of the last that did; 0 of others.
     pub fn unheard_from(&self, voice: Voice) -> u64 {
         let held = self.tenure.as_ref().filter(|tenure| tenure.holder.voice == voice);
         let former = || self.former.iter().find(|(former, _)| *former == voice);

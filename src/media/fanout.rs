@@ -168,8 +168,8 @@ impl<D: Departure> FanOut<'_, D> {
         listener: &mut Leg,
         pieces: &mut Pieces<'a>,
     ) -> u64 {
-        let Some(slot) = listener.slots.get(usize::from(route.slot)) else { return 0 };
         let holder = Holder { voice: one.voice, turn: route.turn };
+        let Some(slot) = listener.slots.get(usize::from(route.slot)) else { return 0 };
         let place = Place { holder, slot: route.slot };
         match one.sound {
             Sound::Packet(heard, Some(ring)) if !slot.stream.is_live(holder) => {
@@ -192,7 +192,10 @@ impl<D: Departure> FanOut<'_, D> {
                 self.add_kept(kept.range(owed), place, listener, pieces)
             }
             Sound::Bundles(bundles, Kin { ring, .. }) => {
-                let unsent = slot.stream.unsent_from(holder);
+                let unsent = match slot.stream.unsent_from(holder) {
+                    0 => listener.unheard_from(one.voice),
+                    unsent => unsent,
+                };
                 let send = |bundle: &'a Bundle| match bundle.first.index >= unsent {
                     true => self.add(Frames::from(bundle), place, listener, pieces),
                     // He had the first of these by themselves.

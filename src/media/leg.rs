@@ -190,7 +190,8 @@ impl Leg {
         self.slots.get_mut(usize::from(slot)).map(|slot| &mut slot.stream)
     }
 
-    /// The first packet of a voice, by its own number, that it has not been sent.
+    /// The first packet of a voice, by its own number, above all that it was sent, on whichever
+    /// slot.
     pub fn unheard_from(&self, voice: Voice) -> u64 {
         let slots = self.slots.iter().chain(&self.retired);
         slots.map(|slot| slot.stream.unheard_from(voice)).max().unwrap_or(0)
