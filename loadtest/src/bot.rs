@@ -58,8 +58,6 @@ pub struct Bot {
     is_recorder: bool,
     /// So far: the same id twice would be the same offer.
     offers: u32,
-    /// Has left, or offered anew, before an answer came: it may come yet.
-    has_withdrawn: bool,
 }
 
 enum Place {
@@ -122,8 +120,7 @@ impl Bot {
         let opened = connect_async_with_config(url, Some(config), true).await;
         let (socket, _) = opened.context("the WebSocket was refused")?;
         let (server, place) = (api.address, Place::Outside);
-        let (is_recorder, offers, has_withdrawn) = (false, 0, false);
-        Ok(Self { id, server, socket, media, notices, place, is_recorder, offers, has_withdrawn })
+        Ok(Self { id, server, socket, media, notices, place, is_recorder: false, offers: 0 })
     }
 
     /// Lives until its orders end; tells the conductor when it fails before that.
@@ -175,14 +172,12 @@ impl Bot {
         });
         let message = Message::text(event.to_string());
         let offered_at = Instant::now();
-        self.has_withdrawn |= matches!(self.place, Place::Offering { .. });
         self.place = Place::Offering { chat, offered: Box::new(offered), offered_at };
         Ok(self.socket.send(message).await?)
     }
 
     async fn leave(&mut self) -> Result<()> {
         let place = std::mem::replace(&mut self.place, Place::Outside);
-        self.has_withdrawn |= matches!(place, Place::Offering { .. });
         let (Place::Inside { chat } | Place::Offering { chat, .. }) = place else {
             return Ok(());
         };
@@ -248,16 +243,15 @@ impl Bot {
         }
     }
 
-    /// The answer completes the leg. A server's own offer is left unanswered: a client may.
+    /// The answer completes the leg; one to an offer that was withdrawn is nothing to the next. A
+    /// server's own offer is left unanswered: a client may.
     fn handle_sdp(&mut self, params: &str) -> Result<()> {
         let Jsep { r#type, sdp } = serde_json::from_str::<Sdp>(params)?.jsep;
         if r#type != "answer" {
             return Ok(());
         }
         match std::mem::replace(&mut self.place, Place::Outside) {
-            Place::Offering { chat, offered, offered_at }
-                if !self.has_withdrawn || offered.is_answered_by(&sdp) =>
-            {
+            Place::Offering { chat, offered, offered_at } if offered.is_answered_by(&sdp) => {
                 self.place = Place::Inside { chat };
                 let leg = offered.answer(&sdp, self.server.ip(), offered_at)?;
                 self.media.tell(Command::Adopt(Box::new(leg)))

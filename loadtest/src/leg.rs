@@ -253,8 +253,8 @@ impl Offered {
     /// Whether an answer is to this offer, and not to another one of the same bot: it names our
     /// sections (RFC 3264 section 6), which no two offers name alike.
     pub fn is_answered_by(&self, sdp: &str) -> bool {
-        let mut mids = sdp.lines().filter(|line| line.starts_with("a=mid:"));
-        mids.all(|mid| self.sdp.lines().any(|own| own == mid))
+        let mut mids = sdp.lines().filter(|line| line.starts_with("a=mid:")).peekable();
+        mids.peek().is_some() && mids.all(|mid| self.sdp.lines().any(|own| own == mid))
     }
 
     /// Completes the leg with the server's answer.
