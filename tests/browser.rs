@@ -393,8 +393,8 @@ fn in_a_crowd_who_may_be_heard_stands_first_and_people_are_counted() {
     assert_eq!(crowd, json!({"first": ["d-me", "d-28", "d-0"], "count": "31 here"}));
     let few = person.browser.run(&format!("{DESCRIBED} return described(24)"));
     assert_eq!(few, json!({"first": ["d-me", "d-0", "d-1"], "count": ""}));
-    // Who is muted then goes all the way down, and nobody else moves.
-    assert_eq!(person.browser.run(MOVED), json!({"last": "0", "moves": 2}));
+    // Whoever else stays where he is, and the one with the focus keeps it.
+    assert_eq!(person.browser.run(MOVED), json!([[2, "0"], [4, "1"], [2, "99"], [1, "5"]]));
 }
 
 const DESCRIBED: &str = "
@@ -410,17 +410,26 @@ const DESCRIBED: &str = "
         return {first: people.slice(0, 3).map(({jid}) => jid), count};
     };";
 
-/// The first of a hundred becomes the last; a move is a child that is taken out or put in.
+/// Of a hundred one goes to the end, two do, the last one comes to the front, another one comes:
+/// how many children are taken out or put in, and who has the focus.
 const MOVED: &str = "
     const {arrange, h} = await import('./dom.js');
     const [parent, rows] = [h('ul'), new Map()];
+    document.body.append(parent);
     const keys = Array.from({length: 100}, (_, at) => `${at}`);
-    const make = (key) => ({element: h('li', {}, key)});
-    arrange(parent, rows, keys, make);
-    const observer = new MutationObserver(() => {});
-    observer.observe(parent, {childList: true});
-    arrange(parent, rows, [...keys.slice(1), '0'], make);
-    return {last: parent.lastChild.textContent, moves: observer.takeRecords().length};";
+    const make = (key) => ({element: h('li', {}, h('button', {}, key))});
+    const moved = (wanted, focused) => {
+        arrange(parent, rows, keys, make);
+        rows.get(focused).element.firstChild.focus();
+        const observer = new MutationObserver(() => {});
+        observer.observe(parent, {childList: true});
+        arrange(parent, rows, wanted, make);
+        const is = [...parent.children].map((child) => child.textContent).join();
+        if (is !== wanted.join()) return is;
+        return [observer.takeRecords().length, document.activeElement.textContent];
+    };
+    return [moved([...keys.slice(1), '0'], '0'), moved([...keys.slice(2), '0', '1'], '1'),
+        moved(['99', ...keys.slice(0, 99)], '99'), moved(['new', ...keys], '5')];";
 
 fn two_people(driver: &Rc<Driver>, server: &Server) -> [Person; 2] {
     let come = |name, tone_hz| Person::comes(driver, &server.url, name, tone_hz);

@@ -46,16 +46,24 @@ export function arrange(parent, rows, keys, make) {
     row.element.remove();
     rows.delete(key);
   }
-  keys.forEach((key, place) => {
-    if (!rows.has(key)) rows.set(key, make(key));
-    const { element } = rows.get(key);
-    const here = parent.children[place];
-    // One that goes far down shall not make all between move up, unless he has the focus.
-    if (here?.nextElementSibling === element && !here.contains(document.activeElement)) {
-      parent.append(here);
+  const before = new Map([...parent.children].map((element, place) => [element, place]));
+  for (const key of keys) if (!rows.has(key)) rows.set(key, make(key));
+  const after = new Map(keys.map((key, place) => [rows.get(key).element, place]));
+  for (const [element, place] of after) {
+    const comes = Math.abs((before.get(element) ?? Infinity) - place);
+    // Who goes further down than the next one comes is put at the end: else all between move up.
+    while (after.get(parent.children[place]) - place > comes) {
+      move(parent, parent.children[place], null);
     }
-    if (parent.children[place] !== element) parent.insertBefore(element, parent.children[place]);
-  });
+    const here = parent.children[place];
+    if (here !== element) move(parent, element, here ?? null);
+  }
+}
+
+/** Where the browser can (moveBefore), with the focus and the open menu inside. */
+function move(parent, element, before) {
+  if (parent.moveBefore && element.parentNode === parent) parent.moveBefore(element, before);
+  else parent.insertBefore(element, before);
 }
 
 /** One or two letters that stand for a name. */
