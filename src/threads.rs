@@ -21,3 +21,11 @@ pub fn stand_back() {
         warn!(%fault, "signalling runs at the priority of media");
     }
 }
+
+/// Called by a thread that shall run only where nobody else wants to.
+///
+/// # Errors
+/// The machine's: then it runs beside the others.
+pub fn come_last() -> rustix::io::Result<()> {
+    setpriority_process(None, NICEST)
+}

@@ -20,6 +20,7 @@ use super::stats::Stats;
 use super::store::{Folder, Id, Root};
 use crate::backoff::Backoff;
 use crate::limits::RECORD_UNFINISHED_MAX;
+use crate::threads;
 
 /// What becomes of a recording on its way.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,7 +103,7 @@ struct Again {
 
 fn run(spec: &Spec, left: Vec<Id>, ids: &Receiver<Id>, stop: &AtomicBool) {
     // A thread of Linux has a priority of its own: calls come first.
-    if let Err(fault) = rustix::process::setpriority_process(None, NICEST) {
+    if let Err(fault) = threads::come_last() {
         warn!(%fault, "recordings are finished at the priority of calls");
     }
     let mut waiting: Vec<Again> = Vec::new();
@@ -208,6 +209,3 @@ pub fn unfinished(root: &Root) -> io::Result<Vec<Id>> {
 /// What could not be finished, for want of room most likely, is tried again after so long, and
 /// after twice as long each further time.
 const RETRY: Backoff = Backoff { first: Duration::from_secs(60), most: Duration::from_secs(3_600) };
-
-/// The last of all (`setpriority(2)`).
-const NICEST: i32 = 19;
